@@ -1,0 +1,150 @@
+//! How does one provider's request become signals?
+//!
+//! A source is one row of [`SOURCES`]: pure, synchronous functions in one file. Limits, metrics, the journal and the
+//! answer on the wire are shared code around them. A new source touches three files: its own, this table, its
+//! fixtures.
+
+pub mod form;
+pub mod mail;
+pub mod telegram;
+pub mod twilio;
+
+use crate::channel::Channel;
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use lead::entry::{Kind, Signal};
+use lead::time::At;
+
+/// Every source, in the order of the docs.
+pub const SOURCES: [&Source; 4] = [&form::SOURCE, &twilio::SOURCE, &mail::SOURCE, &telegram::SOURCE];
+
+pub fn source(name: &str) -> Option<&'static Source> {
+    SOURCES.into_iter().find(|source| source.name == name)
+}
+
+/// One way in.
+#[derive(Debug)]
+pub struct Source {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// Which limit of `[limits]` bounds the body.
+    pub body: BodyLimit,
+    /// No provider stands behind it: anyone may post, so it is limited per client address and answers CORS.
+    pub anonymous: bool,
+    pub methods: &'static [Method],
+    /// Is it genuine? Over the raw bytes.
+    pub verify: fn(&Request, &Channel) -> Result<(), Denied>,
+    /// What does it say?
+    pub read: fn(&Request, &Channel) -> Result<Reading, Refusal>,
+    /// What does the provider want to hear when it is safe? `uid` is the first signal's.
+    pub answer: fn(&Request, &Channel, uid: Option<&str>) -> Answer,
+    /// A request as this provider would send it, signed: for `leadgate send` and for tests.
+    pub sample: fn(&Channel, &Sample, At) -> SampleRequest,
+    /// What to paste where, in Markdown.
+    pub help: &'static str,
+}
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum BodyLimit {
+    Json,
+    Form,
+    Mail,
+}
+
+/// One HTTP request, whole.
+#[derive(Debug)]
+pub struct Request {
+    pub method: Method,
+    /// As the provider knows it: the configured public URL, this path and query.
+    pub url: String,
+    /// What follows the channel id in the path, without the leading slash.
+    pub rest: String,
+    pub query: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub received_at: At,
+}
+
+impl Request {
+    /// The value of a header that must be there at most once; two different values are none.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name).iter();
+        let first = values.next()?;
+        if values.any(|other| other != first) { None } else { first.to_str().ok() }
+    }
+}
+
+/// Why a request is not believed. All answer the same 401, except a fault on our side.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    Missing,
+    Wrong,
+    Stale,
+    /// 400: the proof itself is malformed beyond what any provider sends.
+    Malformed,
+    /// 503: our configuration has no secret to check with.
+    Misconfigured,
+}
+
+/// What a request held.
+#[derive(Debug, Default)]
+pub struct Reading {
+    pub signals: Vec<Read>,
+    /// Known to the provider, of no interest to us: counted, answered 2xx.
+    pub ignored: Vec<&'static str>,
+}
+
+/// One signal and how its redelivery is recognised.
+#[derive(Debug)]
+pub struct Read {
+    /// `(event id, phase)` where the provider has one. Without it the content is compared.
+    pub id: Option<(String, String)>,
+    pub signal: Signal,
+}
+
+/// Why nothing could be read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// 400, with a reason that holds nothing of the content.
+    Bad(&'static str),
+    /// 413
+    TooLarge(&'static str),
+    /// 415
+    MediaType,
+    /// Genuine where the source verifies: quarantine and 2xx. From an anonymous source: 400.
+    Unreadable(&'static str),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// `{"id": …, "status": "accepted"}`
+    Accepted,
+    /// 204
+    Empty,
+    Text(&'static str),
+    /// Body and content type.
+    Body(String, &'static str),
+    SeeOther(String),
+}
+
+/// Who a sample request is about.
+#[derive(Clone, Debug, Default)]
+pub struct Sample {
+    pub name: Option<String>,
+    pub phone: Option<String>,
+    pub email: Option<String>,
+    pub text: Option<String>,
+    /// Makes this sample's provider id its own.
+    pub nonce: String,
+}
+
+#[derive(Debug)]
+pub struct SampleRequest {
+    pub method: Method,
+    /// Below the channel's URL: `""`, `"/voice"`, `"?a=b"`.
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    /// What a successful answer looks like.
+    pub expect: StatusCode,
+}

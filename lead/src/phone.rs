@@ -1,0 +1,188 @@
+//! Which number does a person mean by `8 (912) 345-67-89 доб. 12`?
+//!
+//! Numbers follow the rules of libphonenumber, dialled from the workspace's country. What cannot be a number is kept
+//! as text with a flag; nobody's lead is lost over a typo.
+
+use rlibphonenumber::phonenumber_matcher::{FindNumberExt, Leniency};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType};
+use unicode_normalization::UnicodeNormalization;
+
+pub use rlibphonenumber::enums::Region;
+
+/// Longer than any way to write two numbers with extensions; the rest is cut.
+const LONGEST: usize = 64;
+/// Numbers taken from one field or text.
+const MOST: usize = 4;
+
+/// A number as understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// E.164, `+79161234567`; the text itself when it is not a number.
+    pub number: String,
+    pub extension: Option<String>,
+    pub valid: bool,
+    /// Premium rate, short, satellite: kept, never called by a machine.
+    pub costly: bool,
+}
+
+/// Reads a field that means "phone". Several numbers in one field are all found; an unreadable text comes back as one
+/// invalid entry.
+pub fn parse(text: &str, region: Region) -> Vec<Found> {
+    let clean = clean(text);
+    if clean.is_empty() {
+        return Vec::new();
+    }
+    if let Some(one) = whole(&clean, region) {
+        return vec![one];
+    }
+    let several = in_text(&clean, region);
+    if several.is_empty() {
+        vec![Found { number: clean, extension: None, valid: false, costly: false }]
+    } else {
+        several
+    }
+}
+
+/// Numbers in running text.
+pub fn in_text(text: &str, region: Region) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    let matcher =
+        text.phone_number_matcher_builder().leniency(Leniency::Valid).preferred_region(region).max_tries(64).build();
+    for hit in matcher {
+        let one = understood(&hit.number);
+        if !found.iter().any(|known| known.number == one.number) {
+            found.push(one);
+        }
+        if found.len() == MOST {
+            break;
+        }
+    }
+    found
+}
+
+/// The country a valid number belongs to, `RU`.
+pub fn country(e164: &str) -> Option<String> {
+    let number = PHONE_NUMBER_UTIL.parse(e164, None).ok()?;
+    PHONE_NUMBER_UTIL.get_region_for_number(&number).map(|region| region.to_string())
+}
+
+/// Loads the numbering plans, which takes some 20 ms, before the first customer waits for it.
+pub fn warm() {
+    let _ = parse("+74950000000", Region::RU);
+}
+
+fn whole(text: &str, region: Region) -> Option<Found> {
+    let number = PHONE_NUMBER_UTIL.parse(text, Some(region)).ok()?;
+    if PHONE_NUMBER_UTIL.is_valid_number(&number) {
+        return Some(understood(&number));
+    }
+    // Providers drop the plus: `74951234567` is a whole number everywhere, not a local one.
+    let digits = text.bytes().all(|b| b.is_ascii_digit()) && (11..=15).contains(&text.len());
+    let number = if digits { PHONE_NUMBER_UTIL.parse(format!("+{text}"), None).ok()? } else { return None };
+    PHONE_NUMBER_UTIL.is_valid_number(&number).then(|| understood(&number))
+}
+
+fn understood(number: &PhoneNumber) -> Found {
+    let kind = PHONE_NUMBER_UTIL.get_number_type(number);
+    Found {
+        number: PHONE_NUMBER_UTIL.format(number, PhoneNumberFormat::E164).into_owned(),
+        extension: number.extension.clone().filter(|ext| !ext.is_empty()),
+        valid: true,
+        costly: matches!(kind, PhoneNumberType::PremiumRate | PhoneNumberType::SharedCost)
+            || matches!(number.country_code, 881 | 882),
+    }
+}
+
+/// Compatibility forms folded, `tel:` dropped, length bounded. `+79991234567,,,123#` ends at the pause.
+fn clean(text: &str) -> String {
+    let folded: String = text.nfkc().filter(|c| !c.is_control()).take(LONGEST).collect();
+    let trimmed = folded.trim();
+    let bare = trimmed.strip_prefix("tel:").or_else(|| trimmed.strip_prefix("TEL:")).unwrap_or(trimmed);
+    match bare.split_once(",,") {
+        Some((number, pause)) if number.bytes().filter(u8::is_ascii_digit).count() >= 7 => {
+            let extension: String = pause.chars().filter(char::is_ascii_digit).collect();
+            if extension.is_empty() { number.to_owned() } else { format!("{number} ext. {extension}") }
+        }
+        _ => bare.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(text: &str, region: Region) -> Vec<String> {
+        parse(text, region)
+            .into_iter()
+            .map(|found| if found.valid { found.number } else { format!("?{}", found.number) })
+            .collect()
+    }
+
+    #[test]
+    fn every_spelling_of_one_russian_mobile_is_one_number() {
+        for spelling in [
+            "8 (912) 345-67-89",
+            "+7 912 345 67 89",
+            "+79123456789",
+            "79123456789",
+            "9123456789",
+            "8-912-345-67-89",
+            "tel:+7-912-345-67-89",
+            "+7(912)3456789",
+            "＋７９１２３４５６７８９",
+            "٠٠٧٩١٢٣٤٥٦٧٨٩".trim_start_matches('٠'),
+            " +7\u{a0}912\u{a0}345-67-89 ",
+            "+7 912 345-67-89 (Иван)",
+        ] {
+            assert_eq!(numbers(spelling, Region::RU), ["+79123456789"], "{spelling}");
+        }
+    }
+
+    #[test]
+    fn an_extension_is_split_and_kept() {
+        for (spelling, extension) in
+            [("+7 495 123-45-67 доб. 123", "123"), ("+74951234567,,,123#", "123"), ("8(495)123-45-67 ext 5", "5")]
+        {
+            let found = parse(spelling, Region::RU);
+            assert_eq!(found[0].number, "+74951234567", "{spelling}");
+            assert_eq!(found[0].extension.as_deref(), Some(extension), "{spelling}");
+        }
+    }
+
+    #[test]
+    fn two_numbers_in_a_field_are_both_found() {
+        assert_eq!(numbers("+7 912 345-67-89, +7 916 111-22-33", Region::RU), ["+79123456789", "+79161112233"]);
+        assert_eq!(numbers("8 912 345-67-89 или 8 916 111-22-33", Region::RU), ["+79123456789", "+79161112233"]);
+    }
+
+    #[test]
+    fn the_country_decides_how_a_local_number_is_read() {
+        assert_eq!(numbers("7011234567", Region::KZ), ["+77011234567"]);
+        assert_eq!(numbers("8-800-555-35-35", Region::RU), ["+78005553535"]);
+        assert_eq!(numbers("(415) 555-2671", Region::US), ["+14155552671"]);
+        assert_eq!(country("+77011234567").as_deref(), Some("KZ"));
+        assert_eq!(country("+79123456789").as_deref(), Some("RU"));
+    }
+
+    #[test]
+    fn what_is_no_number_is_kept_as_text() {
+        assert_eq!(numbers("8 (9I2) 3O5", Region::RU), ["?8 (9I2) 3O5"]);
+        assert_eq!(numbers("Unavailable", Region::RU), ["?Unavailable"]);
+        assert_eq!(numbers("  ", Region::RU), [""; 0]);
+        let long = parse(&"9".repeat(1_000_000), Region::RU);
+        assert!(!long[0].valid && long[0].number.len() <= 64);
+    }
+
+    #[test]
+    fn costly_numbers_are_known() {
+        assert!(parse("8-809-123-45-67", Region::RU)[0].costly);
+        assert!(!parse("8-912-345-67-89", Region::RU)[0].costly);
+    }
+
+    #[test]
+    fn numbers_in_running_text_are_found_and_dates_are_not() {
+        let text = "Добрый день! Позвоните мне 21.11.2026 на 8 912 345-67-89, заказ 12345678.";
+        let found: Vec<_> = in_text(text, Region::RU).into_iter().map(|found| found.number).collect();
+        assert_eq!(found, ["+79123456789"]);
+    }
+}

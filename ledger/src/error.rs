@@ -1,0 +1,33 @@
+//! What can go wrong with what is durable, and what should the caller do?
+
+/// Errors of the journal and the ledger. The texts hold nothing of the content.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The disk or the bound is full: come back later.
+    #[error("the store is full")]
+    Full,
+    /// Too much is waiting already: come back later.
+    #[error("the journal has too much waiting")]
+    Busy,
+    /// The handle is closed or its thread is gone.
+    #[error("the store is closed")]
+    Closed,
+    /// Another worker has claimed the workspace.
+    #[error("another worker has taken this workspace over")]
+    Fenced,
+    /// Another process holds the folder.
+    #[error("another leadgate uses the folder {0}")]
+    Locked(String),
+    /// Written by a newer version.
+    #[error("{file} has schema version {found}, this leadgate knows up to {known}; start the newer version again")]
+    Newer { file: String, found: i64, known: i64 },
+    /// A record cannot be read back.
+    #[error("a stored {0} cannot be read")]
+    Corrupt(&'static str),
+    #[error("the store failed: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("failed to use {path}: {source}")]
+    File { path: String, source: std::io::Error },
+}
+
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,4 @@
+//! What is durable.
+
+pub mod error;
+pub mod journal;

@@ -1,0 +1,1 @@
+//! The engine that folds signals into leads, and the clocks that watch them.

@@ -6,18 +6,18 @@
 
 pub mod books;
 pub mod calendar;
-// pub mod changes;
-// pub mod decide;
+pub mod changes;
+pub mod decide;
 pub mod email;
 pub mod entry;
-// pub mod event;
-// pub mod facts;
+pub mod event;
+pub mod facts;
 pub mod geo;
 pub mod identity;
 pub mod ids;
 pub mod phone;
 pub mod rules;
-// pub mod state;
+pub mod state;
 pub mod text;
 pub mod time;
 pub mod units;

@@ -1,0 +1,156 @@
+//! Which contact is this?
+//!
+//! The rule: strong keys decide. One known contact: it is that one, and new keys join it. Several: they turned out to
+//! be one person, the older contact takes the others, with the entry as proof; of two open leads the older takes the
+//! touches. A phone from a running text never joins two known contacts, and no contact grows past its bound.
+
+use super::Work;
+use super::close;
+use super::identify::{Claim, Who};
+use crate::entry::Entry;
+use crate::event::EventType;
+use crate::facts::{Key, Need, Record};
+use crate::ids::{ContactId, Uid};
+use crate::state::{Contact, Lead, Linked, Why};
+use serde_json::json;
+
+/// The contact, with this entry's keys linked; changed, not yet stored.
+pub(super) fn find(work: &mut Work<'_>, entry: &Entry, who: &Who) -> Result<Contact, Need> {
+    let mut known = contacts(work, who.identities.iter().filter(|claim| claim.stated))?;
+    if known.is_empty() {
+        known = contacts(work, who.identities.iter().filter(|claim| !claim.stated))?;
+    }
+    known.sort_by_key(|contact| (contact.first_seen, contact.id));
+    let mut known = known.into_iter();
+    let mut contact = known.next().unwrap_or_else(|| Contact::new(entry.uid.contact(), entry.received_at));
+    for other in known {
+        join(work, &mut contact, other, entry.uid)?;
+    }
+    link(work, &mut contact, who, entry.uid)?;
+    Ok(contact)
+}
+
+fn contacts<'c>(work: &Work<'_>, claims: impl Iterator<Item = &'c Claim>) -> Result<Vec<Contact>, Need> {
+    let mut found: Vec<Contact> = Vec::new();
+    for claim in claims {
+        let Some(id) = work.contact_of(claim.key)? else { continue };
+        let Some(contact) = work.contact(id)? else { continue };
+        if !found.iter().any(|known| known.id == contact.id) {
+            found.push(contact);
+        }
+    }
+    Ok(found)
+}
+
+/// New keys of a known or a new contact. A key that belongs to somebody else stays there.
+fn link(work: &mut Work<'_>, contact: &mut Contact, who: &Who, proof: Uid) -> Result<(), Need> {
+    for claim in who.identities.iter().filter(|claim| !contact.has(&claim.identity)).collect::<Vec<_>>() {
+        if contact.identities.len() >= Contact::MOST_KEYS || work.contact_of(claim.key)?.is_some() {
+            continue;
+        }
+        contact.identities.push(Linked { identity: claim.identity.clone(), proof });
+        work.put(Key::Identity(claim.key), Some(Record::Identity(contact.id)));
+    }
+    Ok(())
+}
+
+fn join(work: &mut Work<'_>, elder: &mut Contact, mut other: Contact, proof: Uid) -> Result<(), Need> {
+    if elder.identities.len() + other.identities.len() > Contact::MOST_KEYS {
+        return too_many(work, elder);
+    }
+    let by: Vec<&'static str> = other.identities.iter().map(|linked| linked.identity.kind()).collect();
+    for linked in std::mem::take(&mut other.identities) {
+        work.put(Key::Identity(linked.identity.key(&work.rules.pepper)), Some(Record::Identity(elder.id)));
+        if !elder.has(&linked.identity) {
+            elder.identities.push(linked);
+        }
+    }
+    elder.leads += other.leads;
+    elder.name = elder.name.take().or_else(|| other.name.clone());
+    elder.owner = elder.owner.take().or_else(|| other.owner.clone());
+    if other.last.as_ref().map(|last| last.closed_at) > elder.last.as_ref().map(|last| last.closed_at) {
+        elder.last.clone_from(&other.last);
+    }
+    let open = other.open.take();
+    other.merged_into = Some(elder.id);
+    let joined = other.id;
+    work.put_contact(other);
+    work.put_contact(elder.clone());
+    if let Some(id) = open {
+        if let Some(lead) = work.lead(id)? {
+            move_lead(work, elder, lead, joined)?;
+        }
+    }
+    work.announce_contact(EventType::ContactLinked, elder.id, json!({ "linked": joined, "proof": proof, "by": by }));
+    Ok(())
+}
+
+fn too_many(work: &mut Work<'_>, elder: &Contact) -> Result<(), Need> {
+    if let Some(mut lead) = elder.open.map(|id| work.lead(id)).transpose()?.flatten() {
+        lead.flags.insert("too_many_keys".to_owned());
+        let step = work.step(Why::TooManyKeys);
+        lead.step(step);
+        work.put_lead(lead)?;
+    }
+    Ok(())
+}
+
+/// The open lead of a contact that joined: the elder's own, or merged with it.
+fn move_lead(work: &mut Work<'_>, elder: &mut Contact, mut lead: Lead, joined: ContactId) -> Result<(), Need> {
+    lead.contact = elder.id;
+    let step = work.step(Why::Linked { contact: joined, by: "shared identity".to_owned() });
+    lead.step(step);
+    let own = elder.open.map(|id| work.lead(id)).transpose()?.flatten().filter(Lead::is_open);
+    let Some(own) = own else {
+        elder.open = Some(lead.id);
+        return work.put_lead(lead);
+    };
+    let (older, younger) =
+        if (own.received_at, own.id) <= (lead.received_at, lead.id) { (own, lead) } else { (lead, own) };
+    elder.open = Some(older.id);
+    work.put_contact(elder.clone());
+    merge(work, older, younger)
+}
+
+fn merge(work: &mut Work<'_>, mut older: Lead, mut younger: Lead) -> Result<(), Need> {
+    older.touches += younger.touches;
+    older.priority += 1;
+    older.last_activity = older.last_activity.max(younger.last_activity);
+    if older.contacted_at.is_none() && younger.contacted_at.is_some() {
+        older.contacted_at = younger.contacted_at;
+        older.contacted_by.clone_from(&younger.contacted_by);
+    }
+    let step = work.step(Why::Merged { lead: younger.id });
+    older.step(step);
+    work.announce(EventType::Touched, older.id, json!({ "merged": younger.id }));
+    younger.merged_into = Some(older.id);
+    let step = work.step(Why::MergedInto { lead: older.id });
+    younger.step(step);
+    work.announce(EventType::Closed, younger.id, json!({ "merged_into": older.id }));
+    work.put_lead(older)?;
+    close::shut(work, younger)
+}
+
+/// The number of a call whose first event did not tell it: the anonymous contact gets a key, or joins who has it.
+pub(super) fn named_late(work: &mut Work<'_>, lead: crate::ids::LeadId, who: &Who, proof: Uid) -> Result<(), Need> {
+    let Some(mut lead) = work.lead(lead)? else { return Ok(()) };
+    let Some(mut anonymous) = work.contact(lead.contact)?.filter(|contact| contact.identities.is_empty()) else {
+        return Ok(());
+    };
+    let known = contacts(work, who.identities.iter().filter(|claim| claim.stated))?;
+    if !who.identities.is_empty() {
+        lead.flags.remove("no_contact");
+        work.put_lead(lead)?;
+    }
+    match known.into_iter().next() {
+        Some(mut contact) => {
+            join(work, &mut contact, anonymous, proof)?;
+            work.put_contact(contact);
+        }
+        None => {
+            link(work, &mut anonymous, who, proof)?;
+            work.put_contact(anonymous);
+        }
+    }
+    Ok(())
+}

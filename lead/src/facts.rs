@@ -1,0 +1,216 @@
+//! What does deciding know of the store? Records that were fetched, overlaid by what this batch has already decided.
+//!
+//! Deciding never waits: where a record has not been fetched it answers [`Need`], and runs again when it is here.
+
+use crate::changes::{Changes, QueueChange};
+use crate::identity::IdentityKey;
+use crate::ids::{CallKey, ContactId, Digest, LeadId, Uid};
+use crate::state;
+use crate::time::At;
+use std::collections::{BTreeSet, HashMap};
+
+/// The name of a record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    Seen(Uid),
+    Same(Digest),
+    Identity(IdentityKey),
+    Contact(ContactId),
+    Lead(LeadId),
+    Call(CallKey),
+    /// Facts that wait for a lead of this identity, or for this very lead.
+    Unmatched([u8; 16]),
+    Exclusion(String),
+    Floor,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    Seen(state::Seen),
+    Same(state::Same),
+    Identity(ContactId),
+    Contact(Box<state::Contact>),
+    Lead(Box<state::Lead>),
+    Call(Box<state::CallRecord>),
+    Unmatched(Vec<state::Pending>),
+    Exclusion(Box<state::Exclusion>),
+    Floor(Box<state::Floor>),
+}
+
+/// Records without which nothing can be decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    Records(Vec<Key>),
+    /// The heads of the queue, at least this many.
+    Queue(usize),
+}
+
+/// Fetched records under the batch's own changes.
+#[derive(Debug, Default)]
+pub struct Facts {
+    records: HashMap<Key, Option<Record>>,
+    changed: BTreeSet<Key>,
+    queue: Option<Queue>,
+    queued: Vec<QueueChange>,
+}
+
+#[derive(Debug)]
+struct Queue {
+    heads: Vec<(At, LeadId)>,
+    /// The heads are the whole queue.
+    whole: bool,
+}
+
+impl Facts {
+    pub fn knows(&self, key: &Key) -> bool {
+        self.records.contains_key(key)
+    }
+
+    /// What the store said. A record that this batch has changed is not overwritten.
+    pub fn learn(&mut self, key: Key, record: Option<Record>) {
+        self.records.entry(key).or_insert(record);
+    }
+
+    /// What the store said of its queue; `asked` tells whether that is all of it.
+    pub fn learn_queue(&mut self, mut heads: Vec<(At, LeadId)>, asked: usize) {
+        let whole = heads.len() < asked;
+        for change in &self.queued {
+            match *change {
+                QueueChange::Put(at, lead) if whole && !heads.contains(&(at, lead)) => heads.push((at, lead)),
+                QueueChange::Put(..) => {}
+                QueueChange::Drop(at, lead) => heads.retain(|head| *head != (at, lead)),
+            }
+        }
+        self.queue = Some(Queue { heads, whole });
+    }
+
+    /// How many heads to ask the store for so that `wanted` remain after what this batch took out.
+    pub fn queue_to_ask(&self, wanted: usize) -> usize {
+        wanted + self.queued.len()
+    }
+
+    pub fn get(&self, key: &Key) -> Result<Option<&Record>, Need> {
+        match self.records.get(key) {
+            Some(known) => Ok(known.as_ref()),
+            None => Err(Need::Records(vec![key.clone()])),
+        }
+    }
+
+    /// The oldest of the queue: at least `wanted`, or all there are.
+    pub fn queue(&self, wanted: usize) -> Result<&[(At, LeadId)], Need> {
+        match &self.queue {
+            Some(queue) if queue.whole || queue.heads.len() >= wanted => Ok(&queue.heads),
+            _ => Err(Need::Queue(wanted)),
+        }
+    }
+
+    /// Lays the changes of one entry over what is known, so that the next entry sees them.
+    pub fn apply(&mut self, changes: &mut Changes) {
+        for (key, record) in changes.records.drain(..) {
+            self.changed.insert(key.clone());
+            self.records.insert(key, record);
+        }
+        for change in &changes.queue {
+            self.queued.push(*change);
+            if let Some(queue) = &mut self.queue {
+                match *change {
+                    QueueChange::Put(at, lead) if queue.whole => queue.heads.push((at, lead)),
+                    QueueChange::Put(..) => {}
+                    QueueChange::Drop(at, lead) => queue.heads.retain(|head| *head != (at, lead)),
+                }
+            }
+        }
+    }
+
+    /// The final state of every record that was changed, each once, in the order of their keys.
+    pub fn into_changed(mut self) -> Vec<(Key, Option<Record>)> {
+        let changed = std::mem::take(&mut self.changed);
+        changed
+            .into_iter()
+            .map(|key| {
+                let record = self.records.remove(&key).flatten();
+                (key, record)
+            })
+            .collect()
+    }
+}
+
+/// A typed look-up for each kind of record.
+macro_rules! typed {
+    ($($name:ident($($arg:ident: $type:ty)?) => $key:expr, $variant:ident -> $out:ty;)*) => {
+        impl Facts {
+            $(pub fn $name(&self $(, $arg: $type)?) -> Result<Option<&$out>, Need> {
+                match self.get(&$key)? {
+                    None => Ok(None),
+                    Some(Record::$variant(record)) => Ok(Some(record)),
+                    Some(_) => unreachable!("a record's kind follows from its key"),
+                }
+            })*
+        }
+    };
+}
+typed! {
+    seen(uid: Uid) => Key::Seen(uid), Seen -> state::Seen;
+    same(digest: Digest) => Key::Same(digest), Same -> state::Same;
+    identity(key: IdentityKey) => Key::Identity(key), Identity -> ContactId;
+    contact(id: ContactId) => Key::Contact(id), Contact -> state::Contact;
+    lead(id: LeadId) => Key::Lead(id), Lead -> state::Lead;
+    call(key: CallKey) => Key::Call(key), Call -> state::CallRecord;
+    unmatched(key: [u8; 16]) => Key::Unmatched(key), Unmatched -> Vec<state::Pending>;
+    floor() => Key::Floor, Floor -> state::Floor;
+}
+
+impl Facts {
+    pub fn exclusion(&self, matcher: &str) -> Result<Option<&state::Exclusion>, Need> {
+        match self.get(&Key::Exclusion(matcher.to_owned()))? {
+            Some(Record::Exclusion(exclusion)) => Ok(Some(exclusion)),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Record {
+    /// As stored.
+    pub fn encode(&self) -> Vec<u8> {
+        let encoded = match self {
+            Record::Seen(it) => rmp_serde::to_vec(it),
+            Record::Same(it) => rmp_serde::to_vec(it),
+            Record::Identity(it) => return it.bytes().to_vec(),
+            Record::Contact(it) => rmp_serde::to_vec(it),
+            Record::Lead(it) => rmp_serde::to_vec(it),
+            Record::Call(it) => rmp_serde::to_vec(it),
+            Record::Unmatched(it) => rmp_serde::to_vec(it),
+            Record::Exclusion(it) => rmp_serde::to_vec(it),
+            Record::Floor(it) => rmp_serde::to_vec(it),
+        };
+        encoded.expect("records hold nothing that MessagePack cannot say")
+    }
+
+    /// The moment from which a record that does not live for ever ages.
+    pub fn ages_from(&self) -> Option<At> {
+        match self {
+            Record::Seen(it) => Some(it.at),
+            Record::Same(it) => Some(it.at),
+            Record::Call(it) => Some(it.first_seen),
+            Record::Unmatched(all) => all.iter().map(|one| one.at).max(),
+            _ => None,
+        }
+    }
+}
+
+impl Key {
+    /// Reads back what [`Record::encode`] wrote; none if the bytes are not that.
+    pub fn decode(&self, bytes: &[u8]) -> Option<Record> {
+        Some(match self {
+            Key::Seen(_) => Record::Seen(rmp_serde::from_slice(bytes).ok()?),
+            Key::Same(_) => Record::Same(rmp_serde::from_slice(bytes).ok()?),
+            Key::Identity(_) => Record::Identity(ContactId::from_bytes(bytes.try_into().ok()?)),
+            Key::Contact(_) => Record::Contact(rmp_serde::from_slice(bytes).ok()?),
+            Key::Lead(_) => Record::Lead(rmp_serde::from_slice(bytes).ok()?),
+            Key::Call(_) => Record::Call(rmp_serde::from_slice(bytes).ok()?),
+            Key::Unmatched(_) => Record::Unmatched(rmp_serde::from_slice(bytes).ok()?),
+            Key::Exclusion(_) => Record::Exclusion(rmp_serde::from_slice(bytes).ok()?),
+            Key::Floor => Record::Floor(rmp_serde::from_slice(bytes).ok()?),
+        })
+    }
+}

@@ -192,6 +192,8 @@ impl Record {
             Record::Seen(it) => Some(it.at),
             Record::Same(it) => Some(it.at),
             Record::Call(it) => Some(it.first_seen),
+            // A contact without an open lead ages with its last one.
+            Record::Contact(it) => it.last.as_ref().filter(|_| it.open.is_none()).map(|last| last.closed_at),
             Record::Unmatched(all) => all.iter().map(|one| one.at).max(),
             _ => None,
         }

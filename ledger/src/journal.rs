@@ -1,8 +1,64 @@
 //! What was accepted? One SQLite file per gateway process, written by one thread with group commit.
+//!
+//! A request is answered 2xx only after [`Journal::append`] has returned. The thread takes what is queued, up to a
+//! bound, commits it once, and then answers everybody who waited: with a slow disk the groups grow, not the waiting.
 
-use crate::error::Result;
+mod read;
+mod writer;
+
+pub use read::{JournalReader, Stored};
+
+use crate::error::{Error, Result};
+use crate::sqlite::{self, Schema};
 use bytes::Bytes;
-use lead::entry::Entry;
+use lead::entry::{Entry, Signal};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use tokio::sync::{oneshot, watch};
+
+pub(crate) const SCHEMA: Schema = Schema {
+    file: "journal.db",
+    steps: &["
+        CREATE TABLE row (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            workspace TEXT NOT NULL,
+            channel TEXT NOT NULL,
+            received_at INTEGER NOT NULL,
+            forever INTEGER NOT NULL,
+            entry BLOB NOT NULL,
+            raw BLOB,
+            spool TEXT
+        );
+        CREATE INDEX row_inbox ON row (workspace);
+        CREATE TABLE accepted (
+            workspace TEXT NOT NULL,
+            channel TEXT NOT NULL,
+            n INTEGER NOT NULL,
+            PRIMARY KEY (workspace, channel)
+        ) WITHOUT ROWID;
+    "],
+};
+
+/// Bounds of the journal.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// Appends that may wait for the writer; beyond it [`Error::Busy`].
+    pub waiting: usize,
+    /// Rows of one commit.
+    pub group: usize,
+    /// A body larger than this lies in the spool folder beside the journal.
+    pub spool_over: usize,
+    /// Below this share of free disk nothing is accepted.
+    pub free_percent: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { waiting: 4_096, group: 256, spool_over: 256 << 10, free_percent: 5 }
+    }
+}
 
 /// One signal to be made durable, and the request's own bytes on the first signal of a request.
 #[derive(Clone, Debug)]
@@ -11,18 +67,165 @@ pub struct Row {
     pub raw: Option<Bytes>,
 }
 
+/// A row as the writer takes it: encoded where there are many cores, not on the one writer thread.
+#[derive(Debug)]
+struct Encoded {
+    workspace: String,
+    channel: String,
+    received_at: i64,
+    forever: bool,
+    entry: Vec<u8>,
+    raw: Option<Bytes>,
+    spool: Option<String>,
+}
+
+enum Job {
+    Append { rows: Vec<Encoded>, done: oneshot::Sender<Result<()>> },
+    Trim { workspace: String, before_seq: i64, before_time: i64, done: oneshot::Sender<Result<u64>> },
+    Backup { to: PathBuf, done: oneshot::Sender<Result<()>> },
+    Stop { done: oneshot::Sender<()> },
+}
+
+#[derive(Debug)]
+struct Health {
+    healthy: AtomicBool,
+    waiting: AtomicU64,
+    /// The newest committed row; readers wait for it to grow.
+    newest: watch::Sender<i64>,
+    /// Set once, when the disk has failed in a way that only a restart mends.
+    broken: watch::Sender<bool>,
+}
+
 /// A cheap handle to the writer thread.
 #[derive(Clone, Debug)]
-pub struct Journal {}
+pub struct Journal {
+    jobs: SyncSender<Job>,
+    health: Arc<Health>,
+    folder: Arc<Path>,
+    bounds: Arc<Bounds>,
+}
 
 impl Journal {
+    /// Opens or makes the journal of a folder this process holds, and starts its writer.
+    pub fn open(folder: &Path, bounds: Bounds) -> Result<Self> {
+        let spool = folder.join("spool");
+        std::fs::create_dir_all(&spool).map_err(|source| Error::File { path: spool.display().to_string(), source })?;
+        let db = sqlite::open_writer(folder, &SCHEMA)?;
+        let newest: i64 = db.query_row("SELECT coalesce(max(seq), 0) FROM row", [], |row| row.get(0))?;
+        let health = Arc::new(Health {
+            healthy: AtomicBool::new(true),
+            waiting: AtomicU64::new(0),
+            newest: watch::Sender::new(newest),
+            broken: watch::Sender::new(false),
+        });
+        let (jobs, queue) = sync_channel(bounds.waiting);
+        let writer = writer::Writer::new(db, folder, &bounds, Arc::clone(&health));
+        std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || writer.run(&queue))
+            .map_err(|source| Error::File { path: "journal thread".to_owned(), source })?;
+        Ok(Self { jobs, health, folder: Arc::from(folder), bounds: Arc::new(bounds) })
+    }
+
     /// Returns when every row is committed and synced to disk; on an error none is.
-    pub async fn append(&self, _rows: Vec<Row>) -> Result<()> {
-        Ok(())
+    pub async fn append(&self, rows: Vec<Row>) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let rows: Result<Vec<_>> = rows.into_iter().map(|row| self.encode(row)).collect();
+        let (done, answer) = oneshot::channel();
+        self.health.waiting.fetch_add(1, Ordering::Relaxed);
+        let sent = self.jobs.try_send(Job::Append { rows: rows?, done });
+        let outcome = match sent {
+            Ok(()) => answer.await.unwrap_or(Err(Error::Closed)),
+            Err(TrySendError::Full(_)) => Err(Error::Busy),
+            Err(TrySendError::Disconnected(_)) => Err(Error::Closed),
+        };
+        self.health.waiting.fetch_sub(1, Ordering::Relaxed);
+        outcome
     }
 
     /// Cached: does the journal take rows?
     pub fn healthy(&self) -> bool {
-        true
+        self.health.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Appends that wait for their commit.
+    pub fn waiting(&self) -> u64 {
+        self.health.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when the disk has failed so that only a restart mends it.
+    pub async fn broken(&self) {
+        let mut broken = self.health.broken.subscribe();
+        let _ = broken.wait_for(|broken| *broken).await;
+    }
+
+    /// Grows with every commit.
+    pub fn newest(&self) -> watch::Receiver<i64> {
+        self.health.newest.subscribe()
+    }
+
+    pub fn reader(&self) -> Result<JournalReader> {
+        JournalReader::open(&self.folder)
+    }
+
+    /// Removes rows of a workspace that are both decided (up to `before_seq`) and older than `before_time`; commands and feedback
+    /// stay for ever.
+    pub async fn trim(&self, workspace: &str, before_seq: i64, before_time: lead::time::At) -> Result<u64> {
+        let (done, answer) = oneshot::channel();
+        self.job(Job::Trim { workspace: workspace.to_owned(), before_seq, before_time: before_time.millis(), done })?;
+        answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// A consistent copy of the journal and its spool.
+    pub async fn backup(&self, to: &Path) -> Result<()> {
+        let (done, answer) = oneshot::channel();
+        self.job(Job::Backup { to: to.to_owned(), done })?;
+        answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Commits what is queued and closes the file.
+    pub async fn close(&self) {
+        let (done, answer) = oneshot::channel();
+        if self.job(Job::Stop { done }).is_ok() {
+            let _ = answer.await;
+        }
+    }
+
+    fn job(&self, job: Job) -> Result<()> {
+        self.jobs.try_send(job).map_err(|refused| match refused {
+            TrySendError::Full(_) => Error::Busy,
+            TrySendError::Disconnected(_) => Error::Closed,
+        })
+    }
+
+    /// A large body goes to the spool, synced before its row.
+    fn encode(&self, row: Row) -> Result<Encoded> {
+        let Row { entry, raw } = row;
+        let forever = matches!(entry.signal, Signal::Command(_) | Signal::Feedback(_));
+        let (raw, spool) = match raw {
+            Some(body) if body.len() > self.bounds.spool_over => (None, Some(self.spool(&entry, &body)?)),
+            small => (small, None),
+        };
+        Ok(Encoded {
+            workspace: entry.workspace.to_string(),
+            channel: entry.channel.to_string(),
+            received_at: entry.received_at.millis(),
+            forever,
+            entry: rmp_serde::to_vec(&entry).expect("an entry holds nothing that MessagePack cannot say"),
+            raw,
+            spool,
+        })
+    }
+
+    fn spool(&self, entry: &Entry, body: &[u8]) -> Result<String> {
+        let name = entry.uid.to_string();
+        let path = self.folder.join("spool").join(&name);
+        crate::folder::write_synced(&path, body).map_err(|source| match source.kind() {
+            std::io::ErrorKind::StorageFull => Error::Full,
+            _ => Error::File { path: "spool".to_owned(), source },
+        })?;
+        Ok(name)
     }
 }

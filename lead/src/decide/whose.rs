@@ -45,13 +45,21 @@ fn contacts<'c>(work: &Work<'_>, claims: impl Iterator<Item = &'c Claim>) -> Res
 /// New keys of a known or a new contact. A key that belongs to somebody else stays there.
 fn link(work: &mut Work<'_>, contact: &mut Contact, who: &Who, proof: Uid) -> Result<(), Need> {
     for claim in who.identities.iter().filter(|claim| !contact.has(&claim.identity)).collect::<Vec<_>>() {
-        if contact.identities.len() >= Contact::MOST_KEYS || work.contact_of(claim.key)?.is_some() {
+        if contact.identities.len() >= Contact::MOST_KEYS || is_taken(work, claim)? {
             continue;
         }
         contact.identities.push(Linked { identity: claim.identity.clone(), proof });
         work.put(Key::Identity(claim.key), Some(Record::Identity(contact.id)));
     }
     Ok(())
+}
+
+/// Does the key belong to a contact that is still kept?
+fn is_taken(work: &Work<'_>, claim: &Claim) -> Result<bool, Need> {
+    match work.contact_of(claim.key)? {
+        Some(holder) => Ok(work.contact(holder)?.is_some()),
+        None => Ok(false),
+    }
 }
 
 fn join(work: &mut Work<'_>, elder: &mut Contact, mut other: Contact, proof: Uid) -> Result<(), Need> {
@@ -76,10 +84,8 @@ fn join(work: &mut Work<'_>, elder: &mut Contact, mut other: Contact, proof: Uid
     let joined = other.id;
     work.put_contact(other);
     work.put_contact(elder.clone());
-    if let Some(id) = open {
-        if let Some(lead) = work.lead(id)? {
-            move_lead(work, elder, lead, joined)?;
-        }
+    if let Some(lead) = open.map(|id| work.lead(id)).transpose()?.flatten() {
+        move_lead(work, elder, lead, joined)?;
     }
     work.announce_contact(EventType::ContactLinked, elder.id, json!({ "linked": joined, "proof": proof, "by": by }));
     Ok(())

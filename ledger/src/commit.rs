@@ -1,0 +1,49 @@
+//! What does one batch change? Collected entry by entry, committed whole.
+
+use lead::books::Verdict;
+use lead::changes::{Aside, Changes, QueueChange, TimerChange};
+use lead::entry::Entry;
+use lead::event::Event;
+use lead::facts::{Facts, Key, Record};
+use lead::ids::ChannelId;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A place in an inbox or an event stream. Readers outside see it as an opaque text.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Position(pub u64);
+
+/// Everything between two cursors.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The new cursor.
+    pub cursor: Position,
+    pub records: Vec<(Key, Option<Record>)>,
+    pub events: Vec<Event>,
+    pub timers: Vec<TimerChange>,
+    pub queue: Vec<QueueChange>,
+    pub books: BTreeMap<(ChannelId, Verdict), i64>,
+    pub asides: Vec<(Position, Aside, Arc<Entry>)>,
+}
+
+impl Batch {
+    /// Takes over what [`Facts::apply`] has not: everything but the records, which are taken once at the end.
+    pub fn absorb(&mut self, changes: Changes, source: Option<(Position, &Arc<Entry>)>) {
+        self.events.extend(changes.events);
+        self.timers.extend(changes.timers);
+        self.queue.extend(changes.queue);
+        for (channel, verdict, n) in changes.books {
+            *self.books.entry((channel, verdict)).or_default() += n;
+        }
+        if let (Some(aside), Some((position, entry))) = (changes.aside, source) {
+            self.asides.push((position, aside, Arc::clone(entry)));
+        }
+    }
+
+    /// The final state of every record, each once.
+    pub fn seal(&mut self, facts: Facts, cursor: Position) {
+        self.records = facts.into_changed();
+        self.cursor = cursor;
+    }
+}

@@ -1,0 +1,59 @@
+//! What may go? Only what is past its age, and events only past every registered consumer too.
+
+use super::records::{CALL, CONTACT, SAME, SEEN, UNMATCHED};
+use super::worker::Store;
+use crate::Keep;
+use crate::error::Result;
+use lead::time::At;
+use rusqlite::params;
+
+/// Rows of one kind removed in one go: the next round takes the rest, deciding goes on in between.
+const AT_ONCE: i64 = 2_000;
+
+impl Store {
+    /// How much was removed, and the row up to which each workspace has decided.
+    pub(super) fn trim(&mut self, now: At, keep: &Keep) -> Result<(u64, Vec<(String, i64)>)> {
+        let tx = self.db.transaction()?;
+        let mut removed = 0;
+        let (seen, closed) = (now.minus(keep.seen).millis(), now.minus(keep.closed).millis());
+        for (kind, before) in [(SEEN, seen), (SAME, seen), (CALL, seen), (UNMATCHED, seen), (CONTACT, closed)] {
+            let sql = "DELETE FROM record WHERE (ws, kind, id) IN (SELECT ws, kind, id FROM record WHERE kind = ?1 AND ages_from IS NOT NULL AND ages_from < ?2 LIMIT ?3)";
+            removed += tx.prepare_cached(sql)?.execute(params![kind, before, AT_ONCE])?;
+        }
+        let leads = "DELETE FROM lead WHERE pos IN (SELECT pos FROM lead WHERE closed_at IS NOT NULL AND closed_at < ?1 LIMIT ?2)";
+        removed += tx.prepare_cached(leads)?.execute(params![closed, AT_ONCE])?;
+        removed += events(&tx, now.minus(keep.events).millis())?;
+        tx.execute("DELETE FROM attempt WHERE (SELECT count(*) FROM attempt) > 10000", [])?;
+        let decided = {
+            let mut rows = tx.prepare("SELECT name, cursor FROM workspace")?;
+            let found: rusqlite::Result<Vec<(String, i64)>> =
+                rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect();
+            found?
+        };
+        tx.commit()?;
+        Ok((removed as u64, decided))
+    }
+}
+
+/// The newest event of a stream stays, so that positions never begin anew.
+fn events(db: &rusqlite::Connection, before: i64) -> Result<usize> {
+    let mut gone = 0;
+    let all: Vec<i64> = {
+        let mut rows = db.prepare_cached("SELECT ws FROM workspace")?;
+        let found: rusqlite::Result<Vec<i64>> = rows.query_map([], |row| row.get(0))?.collect();
+        found?
+    };
+    for ws in all {
+        let range = super::schema::stream(ws);
+        let read: Option<i64> = db.query_row("SELECT min(pos) FROM consumer WHERE ws = ?1", [ws], |row| row.get(0))?;
+        let newest: Option<i64> = db.query_row(
+            "SELECT max(pos) FROM event WHERE pos BETWEEN ?1 AND ?2",
+            [range.start(), range.end()],
+            |row| row.get(0),
+        )?;
+        let last = read.unwrap_or(i64::MAX).min(newest.unwrap_or(0) - 1).min(*range.end());
+        let sql = "DELETE FROM event WHERE pos IN (SELECT pos FROM event WHERE pos BETWEEN ?1 AND ?2 AND at < ?3 ORDER BY pos LIMIT ?4)";
+        gone += db.prepare_cached(sql)?.execute(params![range.start(), last, before, AT_ONCE])?;
+    }
+    Ok(gone)
+}

@@ -1,0 +1,64 @@
+//! Whose data folder is this? One process holds it at a time; its files are for its owner's eyes only.
+
+use crate::error::{Error, Result};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The right to a data folder, given back when dropped.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes the folder where it is missing, and takes it.
+    pub fn take(path: &Path) -> Result<Self> {
+        let failed = |source| Error::File { path: path.display().to_string(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path.join("lock"))
+            .map_err(failed)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| Error::Locked(path.display().to_string()))?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The secret that keys the identity index: made at first start, readable by its owner only.
+    pub fn pepper(&self, fresh: [u8; 32]) -> Result<Vec<u8>> {
+        let path = self.path.join("pepper");
+        let failed = |source| Error::File { path: path.display().to_string(), source };
+        match std::fs::read(&path) {
+            Ok(pepper) => Ok(pepper),
+            Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
+                write_synced(&path, &fresh).map_err(failed)?;
+                Ok(fresh.to_vec())
+            }
+            Err(other) => Err(failed(other)),
+        }
+    }
+}
+
+/// Writes a private file so that it is there, whole, after a power cut.
+pub fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let partial = path.with_extension("partial");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&partial, path)?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}

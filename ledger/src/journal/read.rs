@@ -1,0 +1,92 @@
+//! Reading the journal beside its writer: the inbox of the embedded engine, and the bytes of a request.
+
+use super::SCHEMA;
+use crate::error::{Error, Result};
+use crate::sqlite;
+use lead::entry::Entry;
+use lead::ids::{ChannelId, WorkspaceId};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A row as read back.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub seq: i64,
+    pub entry: Arc<Entry>,
+}
+
+/// A read-only connection of its own.
+#[derive(Debug)]
+pub struct JournalReader {
+    db: Connection,
+    folder: PathBuf,
+}
+
+impl JournalReader {
+    pub(super) fn open(folder: &Path) -> Result<Self> {
+        Ok(Self { db: sqlite::open_reader(folder, &SCHEMA)?, folder: folder.to_owned() })
+    }
+
+    /// Rows of a workspace after `after`, in order.
+    pub fn after(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<Stored>> {
+        let mut rows = self
+            .db
+            .prepare_cached("SELECT seq, entry FROM row WHERE workspace = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3")?;
+        let found = rows.query_map(params![workspace.as_str(), after, limit as i64], |row| {
+            Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?))
+        })?;
+        found
+            .map(|row| {
+                let (seq, bytes) = row?;
+                Ok(Stored { seq, entry: Arc::new(decode(&bytes)?) })
+            })
+            .collect()
+    }
+
+    /// The bytes of the request behind a row, from the row or the spool.
+    pub fn raw(&self, seq: i64) -> Result<Option<Vec<u8>>> {
+        let mut row = self.db.prepare_cached("SELECT raw, spool FROM row WHERE seq = ?1")?;
+        let found = row
+            .query_row([seq], |row| Ok((row.get::<_, Option<Vec<u8>>>(0)?, row.get::<_, Option<String>>(1)?)))
+            .optional()?;
+        Ok(match found {
+            Some((Some(raw), _)) => Some(raw),
+            Some((None, Some(name))) => std::fs::read(self.folder.join("spool").join(name)).ok(),
+            _ => None,
+        })
+    }
+
+    /// Per channel: accepted ever, and rows after `cursor`; both of one instant.
+    pub fn account(&self, workspace: &WorkspaceId, cursor: i64) -> Result<BTreeMap<ChannelId, (u64, u64)>> {
+        let tx = self.db.unchecked_transaction()?;
+        let mut account: BTreeMap<ChannelId, (u64, u64)> = BTreeMap::new();
+        let mut accepted = tx.prepare_cached("SELECT channel, n FROM accepted WHERE workspace = ?1")?;
+        let mut flying =
+            tx.prepare_cached("SELECT channel, count(*) FROM row WHERE workspace = ?1 AND seq > ?2 GROUP BY channel")?;
+        let pair = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
+        for found in accepted.query_map([workspace.as_str()], pair)? {
+            let (channel, n) = found?;
+            account.entry(ChannelId::new(&channel)).or_default().0 = u64::try_from(n).unwrap_or(0);
+        }
+        for found in flying.query_map(params![workspace.as_str(), cursor], pair)? {
+            let (channel, n) = found?;
+            account.entry(ChannelId::new(&channel)).or_default().1 = u64::try_from(n).unwrap_or(0);
+        }
+        Ok(account)
+    }
+
+    /// When the oldest row after `cursor` was received.
+    pub fn oldest_after(&self, workspace: &WorkspaceId, cursor: i64) -> Result<Option<lead::time::At>> {
+        let mut row = self
+            .db
+            .prepare_cached("SELECT received_at FROM row WHERE workspace = ?1 AND seq > ?2 ORDER BY seq LIMIT 1")?;
+        let found: Option<i64> = row.query_row(params![workspace.as_str(), cursor], |row| row.get(0)).optional()?;
+        Ok(found.map(lead::time::At::from_millis))
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<Entry> {
+    rmp_serde::from_slice(bytes).map_err(|_| Error::Corrupt("journal row"))
+}

@@ -5,7 +5,7 @@ use lead::changes::{Aside, Changes, QueueChange, TimerChange};
 use lead::entry::Entry;
 use lead::event::Event;
 use lead::facts::{Facts, Key, Record};
-use lead::ids::ChannelId;
+use lead::ids::{ChannelId, Uid};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub struct Batch {
     pub queue: Vec<QueueChange>,
     pub books: BTreeMap<(ChannelId, Verdict), i64>,
     pub asides: Vec<(Position, Aside, Arc<Entry>)>,
+    /// Decided alone and well: its attempts are forgotten.
+    pub survived: Option<Uid>,
 }
 
 impl Batch {

@@ -114,8 +114,7 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
 
     async fn aside_count(&self, workspace: &WorkspaceId, kind: AsideKind) -> Result<u64>;
 
-    /// Takes an entry out of the dead letters or the quarantine and counts it as in flight again; the caller has
-    /// already journalled it anew.
+    /// Takes an entry out of what was set aside; the caller has already journalled it anew, as an entry of its own.
     async fn release(&self, workspace: &WorkspaceId, uid: Uid) -> Result<bool>;
 
     /// Per channel: what was accepted, what became of it, and what is still in flight, at one instant.

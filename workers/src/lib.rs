@@ -1,1 +1,15 @@
-//! The engine that folds signals into leads, and the clocks that watch them.
+//! The engine that folds signals into leads, and what keeps watch over it.
+//!
+//! Read in this order: [`engine`] (the loop of one workspace), [`batch`] (deciding a batch over one overlay),
+//! [`keeper`] (retention and gauges), [`watchdog`].
+
+pub mod batch;
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod keeper;
+pub mod metrics;
+pub mod watchdog;
+
+pub use config::Config;
+pub use metrics::Metrics;

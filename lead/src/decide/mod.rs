@@ -28,8 +28,9 @@ mod work;
 use crate::books::Verdict;
 use crate::changes::{Aside, AsideKind, Changes, Timer, Wake};
 use crate::entry::{Entry, Signal};
-use crate::facts::{Facts, Key, Need};
+use crate::facts::{Facts, Key, Need, Record};
 use crate::rules::Rules;
+use crate::state::Seen;
 use identify::Who;
 use work::Work;
 
@@ -87,8 +88,22 @@ pub fn timer(rules: &Rules, facts: &Facts, timer: Timer) -> Result<Changes, Need
     work.finish()
 }
 
+/// The record a timer will ask for first.
+pub fn timer_key(timer: &Timer) -> Option<Key> {
+    match timer.what {
+        Wake::Lead(id) => Some(Key::Lead(id)),
+        Wake::Queue => None,
+    }
+}
+
 /// What becomes of an entry that cannot be decided: its bytes, the reason, one line in the books.
 pub fn bury(entry: &Entry, reason: &str, attempts: u32) -> Changes {
-    let aside = Aside { kind: AsideKind::Dead, reason: reason.to_owned(), attempts };
-    Changes { aside: Some(aside), books: vec![(entry.channel.clone(), Verdict::Dead, 1)], ..Changes::default() }
+    // Remembered like any other: the provider's own redelivery must not try it again.
+    let seen = Record::Seen(Seen { at: entry.received_at, digest: redelivery::digest(entry) });
+    Changes {
+        records: vec![(Key::Seen(entry.uid), Some(seen))],
+        aside: Some(Aside { kind: AsideKind::Dead, reason: reason.to_owned(), attempts }),
+        books: vec![(entry.channel.clone(), Verdict::Dead, 1)],
+        ..Changes::default()
+    }
 }

@@ -59,6 +59,9 @@ impl Store {
         for ((_, aside, entry), raw) in batch.asides.iter().zip(raws) {
             put_aside(&tx, ws, aside, entry, raw.as_deref())?;
         }
+        if let Some(uid) = batch.survived {
+            tx.prepare_cached("DELETE FROM attempt WHERE ws = ?1 AND uid = ?2")?.execute(params![ws, uid.bytes()])?;
+        }
         tx.commit()?;
         self.newest.insert(ws, last);
         Ok(())

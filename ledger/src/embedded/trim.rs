@@ -23,7 +23,6 @@ impl Store {
         let leads = "DELETE FROM lead WHERE pos IN (SELECT pos FROM lead WHERE closed_at IS NOT NULL AND closed_at < ?1 LIMIT ?2)";
         removed += tx.prepare_cached(leads)?.execute(params![closed, AT_ONCE])?;
         removed += events(&tx, now.minus(keep.events).millis())?;
-        tx.execute("DELETE FROM attempt WHERE (SELECT count(*) FROM attempt) > 10000", [])?;
         let decided = {
             let mut rows = tx.prepare("SELECT name, cursor FROM workspace")?;
             let found: rusqlite::Result<Vec<(String, i64)>> =

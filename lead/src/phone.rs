@@ -66,6 +66,13 @@ pub fn country(e164: &str) -> Option<String> {
     PHONE_NUMBER_UTIL.get_region_for_number(&number).map(|region| region.to_string())
 }
 
+/// The country of an ISO code in capitals, if it has a numbering plan.
+pub fn region(code: &str) -> Option<Region> {
+    let shape = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    let region = if shape { Region::from_code(code).ok()? } else { return None };
+    PHONE_NUMBER_UTIL.get_country_code_for_region(region).map(|_| region)
+}
+
 /// Loads the numbering plans, which takes some 20 ms, before the first customer waits for it.
 pub fn warm() {
     let _ = parse("+74950000000", Region::RU);
@@ -184,5 +191,13 @@ mod tests {
         let text = "Добрый день! Позвоните мне 21.11.2026 на 8 912 345-67-89, заказ 12345678.";
         let found: Vec<_> = in_text(text, Region::RU).into_iter().map(|found| found.number).collect();
         assert_eq!(found, ["+79123456789"]);
+    }
+
+    #[test]
+    fn a_region_is_a_country_with_telephones() {
+        assert_eq!((region("RU"), region("KZ")), (Some(Region::RU), Some(Region::KZ)));
+        for wrong in ["ru", "Russia", "", "QQ", "ZZ", "001", "Р"] {
+            assert_eq!(region(wrong), None, "{wrong}");
+        }
     }
 }

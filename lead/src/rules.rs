@@ -71,6 +71,8 @@ pub struct Person {
 pub struct Exclusion {
     pub matcher: Matcher,
     pub reason: String,
+    /// From this moment on it no longer counts; none means for good.
+    pub expires: Option<crate::time::At>,
 }
 
 impl Rules {

@@ -1,0 +1,214 @@
+//! What does a `[[channel]]` say? Each becomes two halves: what the domain decides by and what the gateway serves.
+
+use super::hint::one_of;
+use super::read::{Section, Spot};
+use super::workspace::{Context, one_phone};
+use lead::entry::Kind;
+use lead::ids::{ChannelId, PersonId, WorkspaceId, is_name};
+use lead::phone::Region;
+use lead::rules::Person;
+use secrecy::{ExposeSecret as _, SecretString};
+use std::collections::{BTreeMap, BTreeSet};
+use url::Url;
+
+/// What a channel costs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Money {
+    /// Of one lead.
+    pub(crate) cost: Option<f64>,
+    /// The last day that is paid for.
+    pub(crate) paid_until: Option<chrono::NaiveDate>,
+}
+
+/// All channels of one file, by who needs them.
+pub(crate) struct ChannelParts {
+    pub(crate) technical: Vec<gateway::channel::Channel>,
+    pub(crate) domain: BTreeMap<ChannelId, lead::rules::Channel>,
+    pub(crate) money: BTreeMap<ChannelId, Money>,
+    pub(crate) spots: Vec<(ChannelId, Spot)>,
+}
+
+/// What a channel may refer to.
+pub(crate) struct Entrance<'a> {
+    pub(crate) workspace: &'a WorkspaceId,
+    pub(crate) region: Region,
+    pub(crate) people: &'a [Person],
+    pub(crate) abilities: &'a BTreeSet<&'a str>,
+    pub(crate) context: &'a Context<'a>,
+}
+
+/// A source as far as the configuration cares.
+#[derive(Copy, Clone)]
+struct SourceFacts {
+    name: &'static str,
+    kind: Kind,
+    /// Its provider signs, so a channel without a secret could never accept anything.
+    signs: bool,
+}
+
+/// The single place to switch to `gateway::sources::SOURCES` once those rows are there.
+const KNOWN_SOURCES: [SourceFacts; 4] = [
+    SourceFacts { name: "form", kind: Kind::Form, signs: false },
+    SourceFacts { name: "mail", kind: Kind::Mail, signs: false },
+    SourceFacts { name: "telegram", kind: Kind::Chat, signs: true },
+    SourceFacts { name: "twilio", kind: Kind::Call, signs: true },
+];
+
+/// Shorter secrets and keys can be guessed.
+const SECRET: usize = 8;
+const A_URL: &str = "an address like \"https://www.example.com/thanks\"";
+
+pub(crate) fn read(root: &Section<'_>, entrance: &Entrance<'_>) -> ChannelParts {
+    let mut parts =
+        ChannelParts { technical: Vec::new(), domain: BTreeMap::new(), money: BTreeMap::new(), spots: Vec::new() };
+    for section in root.sections("channel") {
+        let (id, spot) = (identified(&section), section.spot("id"));
+        let one = channel(&section, entrance, id.clone().unwrap_or_else(|| ChannelId::new("")));
+        section.end();
+        let (Some(id), Some((technical, domain, money))) = (id, one) else { continue };
+        if parts.domain.insert(id.clone(), domain).is_some() {
+            root.wrong(spot.wrong("an id no other channel has, in any workspace"));
+            continue;
+        }
+        parts.technical.push(technical);
+        parts.money.insert(id.clone(), money);
+        parts.spots.push((id, spot));
+    }
+    parts
+}
+
+fn identified(section: &Section<'_>) -> Option<ChannelId> {
+    section.need("id", super::A_NAME, |value| value.text().filter(|text| is_name(text)).map(ChannelId::new))
+}
+
+type Halves = (gateway::channel::Channel, lead::rules::Channel, Money);
+
+fn channel(section: &Section<'_>, entrance: &Entrance<'_>, id: ChannelId) -> Option<Halves> {
+    let source = source(section);
+    let address = address(section, source.map(|source| source.kind), entrance.region);
+    let responsible = responsible(section, entrance.people);
+    let (skill, language) = (ability(section, "skill", entrance), ability(section, "language", entrance));
+    let campaign = section.text("campaign");
+    let secrets = secrets(section, source, entrance.context);
+    let url_key = url_key(section, entrance.context);
+    let money = money(section);
+    let mut technical = gateway::channel::Channel {
+        url: address_of(entrance.context, &id, url_key.as_ref()),
+        id: id.clone(),
+        workspace: entrance.workspace.clone(),
+        source: source.map_or("", |source| source.name),
+        address: address.clone(),
+        region: entrance.region,
+        secrets,
+        url_key,
+        redirect: None,
+        redirect_hosts: Vec::new(),
+        origins: Vec::new(),
+        fields: section.map("fields"),
+        thanks: section.text("thanks"),
+        own_emails: Vec::new(),
+    };
+    pages(section, &mut technical);
+    let (source, responsible) = (source?, responsible?);
+    let name = source.name.to_owned();
+    let domain =
+        lead::rules::Channel { id, source: name, kind: source.kind, address, responsible, skill, language, campaign };
+    Some((technical, domain, money))
+}
+
+fn source(section: &Section<'_>) -> Option<SourceFacts> {
+    let names = KNOWN_SOURCES.map(|source| format!("{:?}", source.name));
+    let find = |text: &str| KNOWN_SOURCES.into_iter().find(|source| source.name == text);
+    section.need("source", &one_of(&names), |value| value.text().and_then(find))
+}
+
+/// A phone line's address is a phone, a mailbox's a mail address; others are free text.
+fn address(section: &Section<'_>, kind: Option<Kind>, region: Region) -> Option<String> {
+    match kind {
+        Some(Kind::Call) => section.parsed("address", "a phone number like \"+74951234567\"", |text| {
+            one_phone(text, region).map(|number| number.normal())
+        }),
+        Some(Kind::Mail) => {
+            section.parsed("address", "a mail address like \"sales@example.com\"", lead::email::normalise)
+        }
+        _ => section.text("address"),
+    }
+}
+
+fn responsible(section: &Section<'_>, people: &[Person]) -> Option<PersonId> {
+    let expected = "the id of a [[person]] of this file";
+    let find = |text: &str| people.iter().find(|person| person.id.as_str() == text).map(|person| person.id.clone());
+    section.need("responsible", expected, |value| value.text().and_then(find))
+}
+
+/// What nobody can do would leave every lead of the channel in the queue.
+fn ability(section: &Section<'_>, key: &'static str, entrance: &Entrance<'_>) -> Option<String> {
+    let text = section.text(key)?;
+    if !entrance.abilities.contains(text.as_str()) {
+        section.wrong(section.spot(key).wrong(format!("a {key} that at least one [[person]] has")));
+    }
+    Some(text)
+}
+
+fn secrets(section: &Section<'_>, source: Option<SourceFacts>, context: &Context<'_>) -> Vec<SecretString> {
+    let one = section.secret("secret", SECRET, context.env, context.place);
+    let several = section.secrets("secrets", SECRET, context.env, context.place);
+    let neither = !section.has("secret") && section.is_blank("secrets");
+    if section.has("secret") && section.has("secrets") {
+        section.wrong(section.spot("secrets").untold().wrong("either secret or secrets, not both"));
+    }
+    if let Some(source) = source.filter(|source| source.signs && neither) {
+        section.wrong(section.spot("secret").wrong(format!("the secret that {} signs with", source.name)));
+    }
+    one.into_iter().chain(several).collect()
+}
+
+fn url_key(section: &Section<'_>, context: &Context<'_>) -> Option<SecretString> {
+    let key = section.secret("url_key", SECRET, context.env, context.place)?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !key.expose_secret().chars().all(fits) {
+        section
+            .wrong(section.spot("url_key").untold().wrong("letters, digits, - and _ only: it is part of an address"));
+    }
+    Some(key)
+}
+
+/// What the provider is given.
+fn address_of(context: &Context<'_>, id: &ChannelId, url_key: Option<&SecretString>) -> String {
+    let key = url_key.map(|key| format!(".{}", key.expose_secret())).unwrap_or_default();
+    format!("{}/in/{id}{key}", context.machine.gateway.public_url)
+}
+
+/// What the browser of somebody who fills in a form may do.
+fn pages(section: &Section<'_>, channel: &mut gateway::channel::Channel) {
+    channel.redirect = section.parsed("redirect", A_URL, page);
+    let hosts = section.all("redirect_hosts", "a host name like \"www.example.com\"", host);
+    channel.redirect_hosts = hosts.into_iter().map(|(_, host)| host).collect();
+    let origins = section.all("origins", "an origin like \"https://www.example.com\", without a path", origin);
+    channel.origins = origins.into_iter().map(|(_, origin)| origin).collect();
+}
+
+fn page(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.username().is_empty()).then(|| text.to_owned())
+}
+
+fn host(text: &str) -> Option<String> {
+    let host = url::Host::parse(text).ok()?.to_string();
+    host.eq_ignore_ascii_case(text).then_some(host)
+}
+
+fn origin(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let origin = url.origin().ascii_serialization();
+    origin.eq_ignore_ascii_case(text).then_some(origin)
+}
+
+fn money(section: &Section<'_>) -> Money {
+    let not_negative = |number: &f64| number.is_finite() && *number >= 0.0;
+    Money {
+        cost: section.read("cost", "a number not below zero", |value| value.number().filter(not_negative)),
+        paid_until: section
+            .read("paid_until", "a date like 2027-03-31", |value| value.date().and_then(|text| text.parse().ok())),
+    }
+}

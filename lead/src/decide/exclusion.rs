@@ -7,11 +7,14 @@ use super::Work;
 use super::identify::Claim;
 use crate::facts::Need;
 use crate::identity::{Identity, Matcher};
+use crate::rules::Exclusion;
 
 /// The entry that matches, `phone:+7495…: supplier`.
 pub(super) fn check(work: &Work<'_>, claims: &[Claim]) -> Result<Option<String>, Need> {
     for claim in claims {
-        let listed = work.rules.exclusions.iter().find(|listed| matches(&listed.matcher, &claim.identity));
+        let counts = |listed: &&Exclusion| listed.expires.is_none_or(|end| end > work.now);
+        let listed =
+            work.rules.exclusions.iter().filter(counts).find(|listed| matches(&listed.matcher, &claim.identity));
         if let Some(listed) = listed {
             return Ok(Some(format!("{}: {}", kind(&listed.matcher), listed.reason)));
         }

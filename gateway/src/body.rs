@@ -4,11 +4,14 @@
 use crate::admission::{Budget, Class, Hold};
 use crate::config::Limits;
 use crate::problem::Refused;
+use crate::wire::io_kind;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body::Body;
 use http_body_util::BodyExt;
+use std::error::Error;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -63,6 +66,7 @@ pub async fn collect<B>(
 ) -> Result<Collected, Refused>
 where
     B: Body<Data = Bytes> + Unpin,
+    B::Error: Error + 'static,
 {
     let start = Instant::now();
     let mut hold = budget.open();
@@ -73,7 +77,8 @@ where
         let frame = match tokio::time::timeout_at(due, body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => break,
-            Ok(Some(Err(_))) | Err(_) => return Err(Refused::Slow),
+            Ok(Some(Err(error))) => return Err(broken(&error)),
+            Err(_) => return Err(Refused::Slow),
         };
         let Ok(data) = frame.into_data() else { continue };
         if received + data.len() > limit {
@@ -95,6 +100,14 @@ where
     Ok(Collected { bytes, _hold: hold })
 }
 
+/// A body that ended too early, or one whose chunks say nonsense.
+fn broken(error: &(dyn Error + 'static)) -> Refused {
+    match io_kind(error) {
+        Some(ErrorKind::InvalidInput | ErrorKind::InvalidData) => Refused::Framing,
+        _ => Refused::Slow,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,7 +119,7 @@ mod tests {
     const PACE: Pace = Pace { deadline: Duration::from_secs(10), grace: Duration::from_secs(3), rate: 1024 };
 
     /// A body of `count` frames of `size` bytes, `gap` apart.
-    fn drip(count: usize, size: usize, gap: Duration) -> impl Body<Data = Bytes> + Unpin {
+    fn drip(count: usize, size: usize, gap: Duration) -> impl Body<Data = Bytes, Error = Infallible> + Unpin {
         let frames = iter(0..count).then(move |_| async move {
             tokio::time::sleep(gap).await;
             Ok::<_, Infallible>(Frame::data(Bytes::from(vec![b'x'; size])))

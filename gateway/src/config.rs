@@ -28,6 +28,13 @@ pub struct Config {
 pub struct TlsFiles {
     pub cert: PathBuf,
     pub key: PathBuf,
+    /// How often the files are looked at for a change.
+    #[serde(default = "ten_seconds")]
+    pub check: Span,
+}
+
+const fn ten_seconds() -> Span {
+    seconds(10)
 }
 
 /// Every bound of a listener. The defaults are the product's promise; they are what `[limits]` shows.

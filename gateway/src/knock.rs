@@ -23,7 +23,6 @@ use lead::ids::Uid;
 use ledger::journal::Row;
 use secrecy::ExposeSecret;
 use std::net::IpAddr;
-use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
@@ -40,26 +39,24 @@ pub struct Door<'a> {
 pub async fn knock<B>(gateway: &Gateway, peer: IpAddr, door: Door<'_>, parts: &Parts, body: B) -> Reply
 where
     B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
 {
     let table = gateway.channels.load_full();
     match find(&table, door) {
         Ok(entrance) => greet(gateway, entrance, peer, door, parts, body).await,
-        Err((entrance, refused)) => {
-            refuse(gateway, entrance.map_or("", |entrance| entrance.channel.id.as_str()), refused)
-        }
+        Err((channel, refused)) => refuse(gateway, channel, refused),
     }
 }
 
-/// The entrance behind a door, or why it stays shut, with the channel where it is known.
-fn find<'a>(
-    table: &'a ChannelTable,
-    door: Door<'_>,
-) -> Result<&'a Arc<Entrance>, (Option<&'a Arc<Entrance>>, Refused)> {
+/// The channel's name, where there is one, and why its door stays shut.
+type Shut<'a> = (&'a str, Refused);
+
+fn find<'a>(table: &'a ChannelTable, door: Door<'_>) -> Result<&'a Entrance, Shut<'a>> {
     match table.lookup(door.channel) {
         Lookup::Here(entrance) if fits(&entrance.channel, door.key) => Ok(entrance),
-        Lookup::Here(entrance) => Err((Some(entrance), Refused::NotFound)),
-        Lookup::Absent => Err((None, Refused::Paused)),
-        Lookup::Unknown => Err((None, Refused::NotFound)),
+        Lookup::Here(entrance) => Err((entrance.channel.id.as_str(), Refused::NotFound)),
+        Lookup::Absent => Err(("", Refused::Paused)),
+        Lookup::Unknown => Err(("", Refused::NotFound)),
     }
 }
 
@@ -83,6 +80,7 @@ pub(crate) fn refuse(gateway: &Gateway, channel: &str, refused: Refused) -> Repl
 async fn greet<B>(gateway: &Gateway, entrance: &Entrance, peer: IpAddr, door: Door<'_>, parts: &Parts, body: B) -> Reply
 where
     B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
 {
     let (source, channel) = (entrance.source, &entrance.channel);
     let cors = if source.anonymous { Cors::of(&parts.headers, &channel.origins) } else { Cors::None };
@@ -121,6 +119,7 @@ async fn take<B>(
 ) -> Result<(Answer, Option<Uid>), Refused>
 where
     B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
 {
     let started = Instant::now();
     let (limits, admission) = (&gateway.config.limits, &gateway.admission);
@@ -129,7 +128,6 @@ where
     let limit = body_limit(limits, source.body);
     body::check_head(&parts.headers, limit)?;
     let _place = admission.enter(class)?;
-    let _counted = Counted::new(&gateway.metrics.requests);
     if source.anonymous {
         limit_client(gateway, peer, parts)?;
         admission.per_channel(&channel.id)?;
@@ -139,7 +137,6 @@ where
         return Err(Refused::Unauthorized);
     }
     let collected = body::collect(body, limit, Pace::of(limits), &admission.bodies, class).await?;
-    gateway.metrics.body_bytes.set(i64::try_from(admission.bodies.used()).unwrap_or(i64::MAX));
     request.body = collected.bytes.clone();
     (source.verify)(&request, channel).map_err(denied)?;
     if !source.anonymous {
@@ -227,21 +224,4 @@ async fn store(gateway: &Gateway, rows: Vec<Row>) -> Result<(), Refused> {
     let result = gateway.journal.append(rows).await;
     gateway.note_journal(&result);
     result.map_err(|_| Refused::Journal)
-}
-
-/// Counts one thing for as long as it lives.
-#[derive(Debug)]
-struct Counted(prometheus::IntGauge);
-
-impl Counted {
-    fn new(gauge: &prometheus::IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
 }

@@ -56,7 +56,6 @@ async fn watch(tls: Option<Arc<Tls>>, stop: CancellationToken) {
 async fn sweep(gateway: &Gateway, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(10))).await.is_some() {
         gateway.admission.sweep();
-        gateway.metrics.limited_addresses.set(i64::try_from(gateway.admission.addresses()).unwrap_or(i64::MAX));
     }
 }
 

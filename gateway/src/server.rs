@@ -8,7 +8,7 @@ use crate::client::{ClientKey, is_trusted};
 use crate::config::Limits;
 use crate::metrics::Metrics;
 use crate::tls::Tls;
-use crate::wire::{Busy, Wire};
+use crate::wire::{Busy, Wire, io_kind};
 use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -116,7 +116,7 @@ async fn sort_out<T>(accepted: io::Result<T>) -> Option<T> {
 #[derive(Debug)]
 struct Doors {
     all: Arc<Semaphore>,
-    each: Arc<Mutex<HashMap<ClientKey, usize>>>,
+    each: PerAddress,
     /// Those who are being told that we are full.
     refusing: Arc<Semaphore>,
 }
@@ -127,11 +127,13 @@ enum Full {
     Address,
 }
 
+type PerAddress = Arc<Mutex<HashMap<ClientKey, usize>>>;
+
 /// One open connection's place; given back on drop.
 #[derive(Debug)]
 struct Pass {
     _all: OwnedSemaphorePermit,
-    each: Option<(Arc<Mutex<HashMap<ClientKey, usize>>>, ClientKey)>,
+    each: Option<(PerAddress, ClientKey)>,
     gauge: prometheus::IntGauge,
 }
 
@@ -278,14 +280,7 @@ where
 }
 
 fn is_timeout(error: &hyper::Error) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(one) = cause {
-        if one.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::TimedOut) {
-            return true;
-        }
-        cause = one.source();
-    }
-    error.is_timeout()
+    error.is_timeout() || io_kind(error) == Some(io::ErrorKind::TimedOut)
 }
 
 const LINGER: Duration = Duration::from_secs(1);

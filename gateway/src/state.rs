@@ -50,6 +50,14 @@ impl Gateway {
         }
     }
 
+    /// Brings the gauges up to date; called when somebody is about to read them.
+    pub fn measure(&self) {
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.metrics.requests.set(count(self.admission.requests.used()));
+        self.metrics.body_bytes.set(count(self.admission.bodies.used()));
+        self.metrics.limited_addresses.set(count(self.admission.addresses()));
+    }
+
     /// Says once that the journal began to fail, and once that it works again: a flood of refusals is no flood of
     /// log lines.
     pub(crate) fn note_journal(&self, result: &ledger::error::Result<()>) {

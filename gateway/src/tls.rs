@@ -9,7 +9,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -31,9 +30,6 @@ pub struct Tls {
     /// The last contents looked at, good or bad, so that a bad pair is complained about once.
     seen: Mutex<[u8; 32]>,
 }
-
-/// How often the files are looked at.
-const EVERY: Duration = Duration::from_secs(10);
 
 impl Tls {
     pub fn open(files: TlsFiles) -> Result<Self, TlsError> {
@@ -61,7 +57,7 @@ impl Tls {
     /// Reloads until stopped. Connections keep the pair they began with.
     pub async fn watch(&self, stop: CancellationToken) {
         let mut unreadable = false;
-        while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+        while stop.run_until_cancelled(tokio::time::sleep(self.files.check.0)).await.is_some() {
             let result = self.reload();
             let again = unreadable;
             unreadable = matches!(result, Err(TlsError::File { .. }));
@@ -106,6 +102,7 @@ fn build(files: &TlsFiles, cert: &[u8], key: &[u8]) -> Result<ServerConfig, TlsE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lead::units::Span;
     use tempfile::TempDir;
 
     fn pair() -> (String, String) {
@@ -113,8 +110,13 @@ mod tests {
         (made.cert.pem(), made.signing_key.serialize_pem())
     }
 
+    fn files(dir: &TempDir) -> TlsFiles {
+        let check = Span::parse("10s").unwrap();
+        TlsFiles { cert: dir.path().join("cert.pem"), key: dir.path().join("key.pem"), check }
+    }
+
     fn write(dir: &TempDir, cert: &str, key: &str) -> TlsFiles {
-        let files = TlsFiles { cert: dir.path().join("cert.pem"), key: dir.path().join("key.pem") };
+        let files = files(dir);
         std::fs::write(&files.cert, cert).unwrap();
         std::fs::write(&files.key, key).unwrap();
         files
@@ -146,7 +148,6 @@ mod tests {
         assert!(error("nothing", &key).ends_with("cert.pem holds no PEM certificate"));
         assert!(error(&cert, &cert).ends_with("key.pem holds no PEM private key"));
         std::fs::remove_file(dir.path().join("key.pem")).unwrap();
-        let files = TlsFiles { cert: dir.path().join("cert.pem"), key: dir.path().join("key.pem") };
-        assert!(Tls::open(files).unwrap_err().to_string().contains("key.pem"));
+        assert!(Tls::open(files(&dir)).unwrap_err().to_string().contains("key.pem"));
     }
 }

@@ -9,6 +9,7 @@ pub mod framing;
 
 use crate::config::Limits;
 use framing::{Framing, Phase};
+use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub type Busy = Arc<AtomicBool>;
 #[derive(Copy, Clone, Debug)]
 struct Times {
     head: Duration,
+    /// Longer than any handler takes: it ends bodies that nobody waits for any more.
     body: Duration,
     idle: Duration,
     write: Duration,
@@ -46,7 +48,7 @@ impl<I> Wire<I> {
     pub fn new(io: I, limits: &Limits, busy: Busy) -> Self {
         let times = Times {
             head: limits.head_time.0,
-            body: limits.request_time.0,
+            body: limits.request_time.0 + limits.head_time.0,
             idle: limits.idle_time.0,
             write: limits.write_time.0,
         };
@@ -96,6 +98,12 @@ impl<I> Wire<I> {
     }
 }
 
+/// The kind of the stream's error under hyper's wrapping.
+pub fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    let mut causes = std::iter::successors(Some(error), |one: &&(dyn Error + 'static)| (*one).source());
+    causes.find_map(|one| one.downcast_ref::<io::Error>().map(io::Error::kind))
+}
+
 impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
@@ -141,5 +149,64 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
         self.watch_write(written, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    async fn after(wire: &mut (impl AsyncRead + Unpin)) -> (Option<io::ErrorKind>, u64) {
+        let start = Instant::now();
+        let mut heard = [0; 64];
+        let result = loop {
+            match wire.read(&mut heard).await {
+                Ok(0) => break None,
+                Ok(_) => {}
+                Err(error) => break Some(error.kind()),
+            }
+        };
+        (result, start.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_phase_has_a_deadline_of_its_own() {
+        for (sent, expected) in [
+            ("", 5),
+            ("GET /", 5),
+            ("GET / HTTP/1.1\r\n\r\n", 30),
+            ("POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nhalf", 20),
+        ] {
+            let (mut client, server) = duplex(1 << 10);
+            client.write_all(sent.as_bytes()).await.unwrap();
+            let mut wire = Wire::new(server, &Limits::default(), Busy::default());
+            assert_eq!(after(&mut wire).await, (Some(io::ErrorKind::TimedOut), expected), "{sent:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_waits_for_us_is_not_idle() {
+        let (mut client, server) = duplex(1 << 10);
+        client.write_all(b"GET /v1/events?wait=100s HTTP/1.1\r\n\r\n").await.unwrap();
+        let busy = Busy::default();
+        busy.store(true, Ordering::Release);
+        let mut wire = Wire::new(server, &Limits::default(), Arc::clone(&busy));
+        let done = async {
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            busy.store(false, Ordering::Release);
+            std::future::pending::<()>().await;
+        };
+        let ended = tokio::select! { ended = after(&mut wire) => ended, () = done => unreachable!("it never ends") };
+        assert_eq!(ended, (Some(io::ErrorKind::TimedOut), 120));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_takes_is_given_up() {
+        let (_client, server) = duplex(16);
+        let mut wire = Wire::new(server, &Limits::default(), Busy::default());
+        let start = Instant::now();
+        let error = wire.write_all(&[0; 100]).await.unwrap_err();
+        assert_eq!((error.kind(), start.elapsed().as_secs()), (io::ErrorKind::TimedOut, 30));
     }
 }

@@ -3,7 +3,7 @@
 use crate::house::{House, body, config, header, status};
 use gateway::config::Config;
 use gateway::synthetic;
-use lead::entry::Synthetic;
+use lead::entry::{Signal, Synthetic};
 use lead::ids::Uid;
 
 fn uid(answer: &str) -> Uid {
@@ -23,6 +23,13 @@ async fn a_taken_knock_hears_its_id_and_a_redelivery_hears_the_same() {
     let (one, two) = (house.post("/in/hook", lines, "Ann").await, house.post("/in/hook", lines, "Ann").await);
     assert_eq!(uid(&one), uid(&two));
     assert_eq!((house.accepted("form"), house.accepted("hook")), (2, 2));
+
+    let rows = house.rows();
+    assert_eq!(rows.len(), 4);
+    assert_eq!(rows[0].entry.uid, uid(&first), "what was said is what was stored");
+    assert_eq!((rows[0].entry.channel.as_str(), rows[0].entry.source.as_str()), ("form", "test-form"));
+    assert_eq!(house.raw(&rows[0]).as_deref(), Some(b"Ann".as_slice()));
+    assert!(rows.is_sorted_by_key(|row| row.entry.received_at));
 }
 
 #[tokio::test]
@@ -68,7 +75,11 @@ async fn a_request_that_cannot_be_read_is_refused_or_kept_by_who_sent_it() {
             assert_eq!(header(&answer, "content-type"), Some("application/problem+json"), "{answer}");
         }
     }
-    assert_eq!((house.accepted("form"), house.accepted("hook")), (0, 1), "only the quarantined one is journalled");
+    let rows = house.rows();
+    let [kept] = rows.as_slice() else { panic!("only the unreadable one is kept, not {}", rows.len()) };
+    let Signal::Unreadable(why) = &kept.entry.signal else { panic!("it is kept as unreadable") };
+    assert_eq!((why.reason.as_str(), why.content_type.as_deref()), ("depth", Some("text/plain")));
+    assert_eq!(house.raw(kept).as_deref(), Some(b"unreadable".as_slice()));
     assert_eq!(house.gateway.metrics.ignored.with_label_values(&["demo", "hook"]).get(), 1);
 }
 
@@ -189,7 +200,7 @@ async fn the_demo_page_is_served_sealed() {
 }
 
 #[tokio::test]
-async fn a_mark_right_or_wrong_is_never_a_reason_to_refuse() {
+async fn a_mark_of_ours_is_kept_and_a_wrong_one_is_no_reason_to_refuse() {
     let house = House::open(config()).await;
     let now = house.gateway.clock.now();
     let good = synthetic::mark(&house.gateway.pepper, Synthetic::Technical, "form", now);
@@ -197,4 +208,19 @@ async fn a_mark_right_or_wrong_is_never_a_reason_to_refuse() {
         let answer = house.post("/in/form", &format!("{}: {mark}\r\n", synthetic::HEADER), "Ann").await;
         assert_eq!(status(&answer), 200, "{mark}");
     }
+    let marks: Vec<_> = house.rows().iter().map(|row| row.entry.synthetic).collect();
+    assert_eq!(marks, [Some(Synthetic::Technical), None, None, None]);
+}
+
+#[tokio::test]
+async fn a_journal_that_does_not_take_rows_is_never_answered_2xx() {
+    let house = House::open(config()).await;
+    assert_eq!(status(&house.post("/in/form", "", "Ann").await), 200);
+    house.gateway.journal.close().await;
+    for (path, lines) in [("/in/form", ""), ("/in/hook", "x-proof: good\r\n")] {
+        let answer = house.post(path, lines, "Bob").await;
+        assert_eq!((status(&answer), header(&answer, "retry-after").is_some()), (503, true), "{answer}");
+    }
+    assert_eq!((house.refused("form", "journal"), house.refused("hook", "journal")), (1, 1));
+    assert_eq!((house.accepted("form"), house.accepted("hook")), (1, 0));
 }

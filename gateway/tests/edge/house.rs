@@ -11,14 +11,15 @@ use gateway::{Gateway, server};
 use http::{Method, StatusCode};
 use lead::entry::{Kind, Signal, Touch};
 use lead::identity::Pepper;
-use lead::ids::ChannelId;
+use lead::ids::{ChannelId, WorkspaceId};
 use lead::phone::Region;
 use lead::units::{Size, Span};
-use ledger::journal::Journal;
+use ledger::journal::{Bounds, Journal, Stored};
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -158,6 +159,7 @@ pub struct House {
     pub gateway: Arc<Gateway>,
     pub stop: CancellationToken,
     pub running: JoinHandle<()>,
+    _data: TempDir,
 }
 
 impl House {
@@ -166,11 +168,13 @@ impl House {
         let address = listener.local_addr().unwrap();
         let metrics = Metrics::new(&prometheus::Registry::new());
         let pepper = Pepper::new(b"pepper");
-        let gateway = Arc::new(Gateway::new(config, table(), Journal {}, metrics, pepper, Clock::default()));
+        let data = TempDir::new().unwrap();
+        let journal = Journal::open(data.path(), Bounds::default()).unwrap();
+        let gateway = Arc::new(Gateway::new(config, table(), journal, metrics, pepper, Clock::default()));
         let stop = CancellationToken::new();
         let (inner, token) = (Arc::clone(&gateway), stop.clone());
         let running = tokio::spawn(async move { gateway::run(listener, inner, token).await.unwrap() });
-        Self { address, gateway, stop, running }
+        Self { address, gateway, stop, running, _data: data }
     }
 
     pub async fn connect(&self) -> TcpStream {
@@ -187,6 +191,16 @@ impl House {
     /// A POST of plain text, with further header lines.
     pub async fn post(&self, path: &str, lines: &str, body: &str) -> String {
         self.say(post(path, lines, body)).await
+    }
+
+    /// What is on disk.
+    pub fn rows(&self) -> Vec<Stored> {
+        self.gateway.journal.reader().unwrap().after(&WorkspaceId::new("demo"), 0, 1_000).unwrap()
+    }
+
+    /// The bytes of the request behind a row.
+    pub fn raw(&self, row: &Stored) -> Option<Vec<u8>> {
+        self.gateway.journal.reader().unwrap().raw(row.seq).unwrap()
     }
 
     pub fn accepted(&self, channel: &str) -> u64 {

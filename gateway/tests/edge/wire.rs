@@ -92,6 +92,18 @@ async fn a_body_has_a_size_and_is_not_compressed() {
 }
 
 #[tokio::test]
+async fn a_sender_who_is_refused_midway_is_not_reset_before_he_listens() {
+    let house = House::open(config()).await;
+    let mut stream = house.connect().await;
+    stream.write_all(framed("content-length: 327680\r\n", "").as_bytes()).await.unwrap();
+    for _ in 0..20 {
+        stream.write_all(&[b'x'; 16 << 10]).await.expect("the rest of the body is taken and dropped");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(status(&hear(&mut stream).await), 413);
+}
+
+#[tokio::test]
 async fn who_asks_before_sending_is_answered_before_sending() {
     let house = House::open(config()).await;
     let ask = |path: &str, lines: &str| {

@@ -200,6 +200,27 @@ async fn the_demo_page_is_served_sealed() {
 }
 
 #[tokio::test]
+async fn what_the_demo_page_posts_becomes_a_touch_with_its_campaign() {
+    let house = House::open(config()).await;
+    let lines = "content-type: application/x-www-form-urlencoded\r\naccept: text/html\r\norigin: http://a\r\n";
+    let form =
+        "name=Ann&phone=%2B7+916+123-45-67&email=ann%40example.com&message=A+house&consent=yes&utm_source=spring";
+    let length = form.len();
+    let head = format!("POST /in/demo-form HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n");
+    let answer = house.say(format!("{head}{lines}\r\n{form}")).await;
+    assert_eq!((status(&answer), header(&answer, "content-type")), (200, Some("text/html; charset=utf-8")), "{answer}");
+    let rows = house.rows();
+    let Signal::Touch(touch) = &rows[0].entry.signal else { panic!("a form makes a touch") };
+    assert_eq!((touch.name.as_deref(), touch.text.as_deref()), (Some("Ann"), Some("A house")));
+    assert_eq!(
+        (touch.phones.as_slice(), touch.emails.as_slice()),
+        (["+7 916 123-45-67".to_owned()].as_slice(), ["ann@example.com".to_owned()].as_slice())
+    );
+    assert_eq!(touch.campaign.get("utm_source").map(String::as_str), Some("spring"));
+    assert!(touch.consent.as_ref().is_some_and(|consent| consent.given));
+}
+
+#[tokio::test]
 async fn a_mark_of_ours_is_kept_and_a_wrong_one_is_no_reason_to_refuse() {
     let house = House::open(config()).await;
     let now = house.gateway.clock.now();

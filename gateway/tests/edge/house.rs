@@ -6,7 +6,7 @@ use gateway::channels::{ChannelTable, Entrance, State};
 use gateway::clock::Clock;
 use gateway::config::{Config, Limits, TlsFiles};
 use gateway::metrics::Metrics;
-use gateway::sources::{Answer, BodyLimit, Denied, Read, Reading, Refusal, Request, SampleRequest, Source};
+use gateway::sources::{Answer, BodyLimit, Denied, Read, Reading, Refusal, Request, SampleRequest, Source, form};
 use gateway::{Gateway, server};
 use http::{Method, StatusCode};
 use lead::entry::{Kind, Signal, Touch};
@@ -103,7 +103,8 @@ pub fn channel(id: &str, source: &'static Source) -> Channel {
 }
 
 /// `form` and `hook`; `keyed` with a key in its path; `listed` with one origin; `paused`; `gone`, which only the store
-/// knows; and `demo-form`.
+/// knows; and `demo-form`, the real form of
+/// the demo page.
 fn table() -> ChannelTable {
     let open = |channel: Channel, source| Entrance { channel, source, state: State::Open };
     let mut keyed = channel("keyed", &FORM);
@@ -114,7 +115,7 @@ fn table() -> ChannelTable {
     let entrances = [
         open(channel("form", &FORM), &FORM),
         open(channel("hook", &HOOK), &HOOK),
-        open(channel("demo-form", &FORM), &FORM),
+        open(channel("demo-form", &form::SOURCE), &form::SOURCE),
         open(keyed, &FORM),
         open(listed, &FORM),
         paused,

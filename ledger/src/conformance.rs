@@ -55,7 +55,7 @@ const CHECKS: [(&str, Check); 17] = [
 /// Runs every check on a backend of its own. Panics with the sentence that does not hold.
 pub async fn run<B: Backend, F: AsyncFn() -> B>(fresh: F) {
     for (sentence, check) in CHECKS {
-        tracing::info!(name: "conformance.check", sentence, "checking");
+        tracing::info!(sentence, "conformance.check: checking");
         let backend = fresh().await;
         check(&backend).await;
     }

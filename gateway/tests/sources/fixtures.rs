@@ -29,7 +29,8 @@ fn outcome(read: Result<Reading, Refusal>) -> Value {
 
 pub(crate) fn names(source: &str) -> Vec<String> {
     let folder = std::fs::read_dir(fixtures().join("sources").join(source)).unwrap();
-    let files = folder.map(|file| file.unwrap().path()).filter(|path| path.extension().is_some_and(|ext| ext == "http"));
+    let files =
+        folder.map(|file| file.unwrap().path()).filter(|path| path.extension().is_some_and(|ext| ext == "http"));
     let mut names: Vec<String> = files.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     names.sort();
     names

@@ -3,7 +3,6 @@
 mod fixtures;
 mod form;
 mod mail;
-mod speed;
 mod support;
 mod table;
 mod telegram;

@@ -50,10 +50,21 @@ pub(crate) fn channel(source: &'static str) -> Channel {
 pub(crate) fn request(method: Method, url: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Request {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        map.append(
+            HeaderName::from_bytes(name.as_bytes()).unwrap(),
+            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+        );
     }
     let query = url.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
-    Request { method, url: url.to_owned(), rest: String::new(), query, headers: map, body: body.into(), received_at: now() }
+    Request {
+        method,
+        url: url.to_owned(),
+        rest: String::new(),
+        query,
+        headers: map,
+        body: body.into(),
+        received_at: now(),
+    }
 }
 
 pub(crate) fn post(media_type: &str, body: impl Into<Bytes>) -> Request {
@@ -81,7 +92,11 @@ pub(crate) fn touch(reading: &Reading) -> &Touch {
 pub(crate) fn calls(reading: &Reading) -> Vec<&Call> {
     let call = |signal: &'_ Signal| matches!(signal, Signal::Call(_));
     assert!(reading.signals.iter().all(|read| call(&read.signal)));
-    reading.signals.iter().filter_map(|read| if let Signal::Call(call) = &read.signal { Some(&**call) } else { None }).collect()
+    reading
+        .signals
+        .iter()
+        .filter_map(|read| if let Signal::Call(call) = &read.signal { Some(&**call) } else { None })
+        .collect()
 }
 
 pub(crate) fn fixtures() -> PathBuf {

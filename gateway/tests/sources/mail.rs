@@ -131,6 +131,9 @@ fn hostile() -> Vec<(&'static str, Vec<u8>)> {
         ("a header of a megabyte", format!("{head}Subject: {}\r\n\r\nHello", "x".repeat(1 << 20)).into()),
         ("50,000 headers", format!("{head}{}\r\nHello", "X-A: b\r\n".repeat(50_000)).into()),
         ("HTML of only brackets", format!("{head}Content-Type: text/html\r\n\r\n{}", "<".repeat(1 << 19)).into()),
+        ("a million blank lines", format!("{head}\r\nHello{}x", "\n".repeat(1 << 20)).into()),
+        ("only introductions", format!("{head}\r\n{}", "> x\nA wrote:\n".repeat(1 << 15)).into()),
+        ("only labels", format!("{head}\r\nPhone: 1\nName: x\n{}", "a: b\n".repeat(1 << 15)).into()),
         ("digits without end", format!("{head}\r\n{}", "8 916 123 ".repeat(1 << 16)).into()),
     ]
 }

@@ -22,7 +22,7 @@ pub(super) fn from_html(html: &str) -> String {
         let start = cut(&tag[1..], LONGEST_TAG);
         let name = start.split(|c: char| c.is_whitespace() || c == '>').next().unwrap_or_default();
         let is = |known: &&str| name.eq_ignore_ascii_case(known);
-        if BLOCKS.iter().any(|block| is(block)) {
+        if BLOCKS.iter().any(&is) {
             broken.push_str("<br>");
         } else if is(&"/td") || is(&"/th") {
             broken.push_str("&#9;");

@@ -3,6 +3,7 @@
 use super::hint::one_of;
 use super::read::{Section, Spot};
 use super::workspace::{Context, one_phone};
+use gateway::sources::{SOURCES, Source};
 use lead::entry::Kind;
 use lead::ids::{ChannelId, PersonId, WorkspaceId, is_name};
 use lead::phone::Region;
@@ -36,23 +37,6 @@ pub(crate) struct Entrance<'a> {
     pub(crate) abilities: &'a BTreeSet<&'a str>,
     pub(crate) context: &'a Context<'a>,
 }
-
-/// A source as far as the configuration cares.
-#[derive(Copy, Clone)]
-struct SourceFacts {
-    name: &'static str,
-    kind: Kind,
-    /// Its provider signs, so a channel without a secret could never accept anything.
-    signs: bool,
-}
-
-/// The single place to switch to `gateway::sources::SOURCES` once those rows are there.
-const KNOWN_SOURCES: [SourceFacts; 4] = [
-    SourceFacts { name: "form", kind: Kind::Form, signs: false },
-    SourceFacts { name: "mail", kind: Kind::Mail, signs: false },
-    SourceFacts { name: "telegram", kind: Kind::Chat, signs: true },
-    SourceFacts { name: "twilio", kind: Kind::Call, signs: true },
-];
 
 /// Shorter secrets and keys can be guessed.
 const SECRET: usize = 8;
@@ -116,10 +100,10 @@ fn channel(section: &Section<'_>, entrance: &Entrance<'_>, id: ChannelId) -> Opt
     Some((technical, domain, money))
 }
 
-fn source(section: &Section<'_>) -> Option<SourceFacts> {
-    let names = KNOWN_SOURCES.map(|source| format!("{:?}", source.name));
-    let find = |text: &str| KNOWN_SOURCES.into_iter().find(|source| source.name == text);
-    section.need("source", &one_of(&names), |value| value.text().and_then(find))
+fn source(section: &Section<'_>) -> Option<&'static Source> {
+    let mut names = SOURCES.map(|source| format!("{:?}", source.name));
+    names.sort_unstable();
+    section.need("source", &one_of(&names), |value| value.text().and_then(gateway::sources::source))
 }
 
 /// A phone line's address is a phone, a mailbox's a mail address; others are free text.
@@ -150,14 +134,14 @@ fn ability(section: &Section<'_>, key: &'static str, entrance: &Entrance<'_>) ->
     Some(text)
 }
 
-fn secrets(section: &Section<'_>, source: Option<SourceFacts>, context: &Context<'_>) -> Vec<SecretString> {
+fn secrets(section: &Section<'_>, source: Option<&'static Source>, context: &Context<'_>) -> Vec<SecretString> {
     let one = section.secret("secret", SECRET, context.env, context.place);
     let several = section.secrets("secrets", SECRET, context.env, context.place);
     let neither = !section.has("secret") && section.is_blank("secrets");
     if section.has("secret") && section.has("secrets") {
         section.wrong(section.spot("secrets").untold().wrong("either secret or secrets, not both"));
     }
-    if let Some(source) = source.filter(|source| source.signs && neither) {
+    if let Some(source) = source.filter(|source| source.needs_secret && neither) {
         section.wrong(section.spot("secret").wrong(format!("the secret that {} signs with", source.name)));
     }
     one.into_iter().chain(several).collect()

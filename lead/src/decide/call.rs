@@ -38,6 +38,11 @@ pub(super) fn decide(work: &mut Work<'_>, case: &Case<'_>, call: &Call, who: &Wh
         }
         return Ok(Verdict::Update);
     }
+    // A recording is of a call that somebody made: it waits in the record for the event that tells whose.
+    if unnamed && record.from.is_none() && matches!(call.phase, Phase::Recorded { .. }) {
+        work.put_call(key, record);
+        return Ok(Verdict::Unmatched);
+    }
     match record.direction {
         Direction::Inbound => first_inbound(work, case, call, who, record, key),
         Direction::Outbound => first_outbound(work, who, record, key),

@@ -2,5 +2,9 @@
 
 mod cli;
 mod config;
+mod log;
+mod startup;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    startup::run(None, startup::Role::All)
+}

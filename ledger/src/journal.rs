@@ -132,7 +132,7 @@ impl Journal {
         if rows.is_empty() {
             return Ok(());
         }
-        let rows: Result<Vec<_>> = rows.into_iter().map(|row| self.encode(row)).collect();
+        let rows = self.encode_all(rows).await;
         let (done, answer) = oneshot::channel();
         self.health.waiting.fetch_add(1, Ordering::Relaxed);
         let sent = self.jobs.try_send(Job::Append { rows: rows?, done });
@@ -198,6 +198,17 @@ impl Journal {
             TrySendError::Full(_) => Error::Busy,
             TrySendError::Disconnected(_) => Error::Closed,
         })
+    }
+
+    /// Syncing a spool file takes as long as a commit, and does not hold up the requests beside it.
+    async fn encode_all(&self, rows: Vec<Row>) -> Result<Vec<Encoded>> {
+        let large = |row: &Row| row.raw.as_ref().is_some_and(|body| body.len() > self.bounds.spool_over);
+        if !rows.iter().any(large) {
+            return rows.into_iter().map(|row| self.encode(row)).collect();
+        }
+        let journal = self.clone();
+        let encoding = move || rows.into_iter().map(|row| journal.encode(row)).collect();
+        tokio::task::spawn_blocking(encoding).await.unwrap_or(Err(Error::Closed))
     }
 
     /// A large body goes to the spool, synced before its row.

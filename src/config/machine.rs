@@ -4,11 +4,12 @@
 //! below it, so a mistake never hides the next one, and a `Config` exists even while there are problems.
 
 use super::hint::one_of;
-use super::limits::{self, Limits};
+use super::limits;
 use super::problem::Problem;
 use super::read::{A_DURATION, Report, Section, Spot, too_large};
 use super::tree::Node;
 use super::{Env, Place};
+use gateway::config::{Limits, TlsFiles};
 use ipnet::IpNet;
 use lead::ids::WorkspaceId;
 use lead::units::Span;
@@ -57,15 +58,7 @@ pub(crate) struct Gateway {
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Lower case; empty means any.
     pub(crate) hosts: Vec<String>,
-    pub(crate) tls: Option<Tls>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Tls {
-    /// How often the files are looked at.
-    pub(crate) check: Duration,
-    pub(crate) cert: PathBuf,
-    pub(crate) key: PathBuf,
+    pub(crate) tls: Option<TlsFiles>,
 }
 
 #[derive(Clone, Debug)]
@@ -231,7 +224,7 @@ fn host(text: &str) -> Option<String> {
     host.eq_ignore_ascii_case(text).then_some(host)
 }
 
-fn certificate(section: &Section<'_>, place: &Place) -> Option<Tls> {
+fn certificate(section: &Section<'_>, place: &Place) -> Option<TlsFiles> {
     let file = |key: &'static str| {
         let found = |text: &str| Some(place.folder().join(text)).filter(|path| path.is_file());
         section.need(key, "the path of a PEM file that is there", |value| value.text().and_then(found))
@@ -240,7 +233,7 @@ fn certificate(section: &Section<'_>, place: &Place) -> Option<Tls> {
     let above_zero = |text: &str| Span::parse(text).map(|span| span.0).filter(|span| !span.is_zero());
     let check = section.parsed("check", A_DURATION, above_zero).unwrap_or(TLS_CHECK);
     section.end();
-    Some(Tls { cert: cert?, key: key?, check })
+    Some(TlsFiles { cert: cert?, key: key?, check: Span(check) })
 }
 
 fn keep(section: &Section<'_>) -> Keep {
@@ -325,7 +318,7 @@ fn log(section: &Section<'_>) -> Log {
 fn grace(root: &Section<'_>, limits: &Limits) -> Duration {
     let section = root.section("shutdown");
     let grace = section.span("grace");
-    if limits.drain_time > grace {
+    if limits.drain_time.0 > grace {
         root.wrong(too_large(&root.section("limits").spot("drain_time"), &section.spot("grace")));
     }
     section.end();

@@ -32,6 +32,8 @@ pub(crate) struct Workspace {
     /// What each channel costs and until when it is paid.
     pub(crate) money: BTreeMap<ChannelId, channel::Money>,
     pub(crate) consumers: Vec<Consumer>,
+    /// The file as it was read, kept under the version of its rules.
+    pub(crate) text: Arc<str>,
 }
 
 /// What a workspace file is read with.
@@ -111,7 +113,14 @@ fn resolve(root: &Section<'_>, id: &WorkspaceId, text: &str, context: &Context<'
     sla.end();
     root.end();
     let whole = region.is_some() && calendar.is_some();
-    let workspace = Workspace { id: id.clone(), rules: Arc::new(rules), channels: technical, money, consumers };
+    let workspace = Workspace {
+        id: id.clone(),
+        rules: Arc::new(rules),
+        channels: technical,
+        money,
+        consumers,
+        text: Arc::from(text),
+    };
     whole.then(|| Parsed { workspace: Arc::new(workspace), channel_spots: spots })
 }
 

@@ -64,7 +64,7 @@ impl Engine {
                     let wait = BACKOFF[failures.min(BACKOFF.len() - 1)];
                     failures += 1;
                     self.metrics.engine_failures.with_label_values(&[self.workspace.as_str(), reason(&error)]).inc();
-                    tracing::error!(name: "engine.failed", workspace = %self.workspace, error = %error, retry_ms = wait.as_millis() as u64, "a batch was undone");
+                    tracing::error!(workspace = %self.workspace, error = %error, retry_ms = wait.as_millis() as u64, "engine.failed: a batch was undone");
                     tokio::select! { () = tokio::time::sleep(wait) => {}, () = stop.cancelled() => {} }
                 }
             }
@@ -76,7 +76,7 @@ impl Engine {
     async fn serve(&self, stop: &CancellationToken, first: bool, failures: &mut usize) -> Result<(), Error> {
         let claim = self.ledger.claim(&self.workspace).await?;
         let alone = if claim.unclean && first { self.config.batch } else { 0 };
-        tracing::info!(name: "engine.claimed", workspace = %self.workspace, epoch = claim.epoch, cursor = claim.cursor.0, unclean = claim.unclean, "deciding");
+        tracing::info!(workspace = %self.workspace, epoch = claim.epoch, cursor = claim.cursor.0, unclean = claim.unclean, "engine.claimed: deciding");
         let next_due = self.ledger.next_due(&self.workspace).await?;
         let mut place = Place { cursor: claim.cursor, claim, alone, next_due };
         loop {
@@ -121,7 +121,7 @@ impl Engine {
             Ok(decided) => self.commit(place, decided, !timers.is_empty()).await,
             Err(Undecided::Store(error)) => Err(error),
             Err(Undecided::Poison(why)) => {
-                tracing::error!(name: "engine.poison", workspace = %self.workspace, entries = entries.len(), why, "going one entry at a time");
+                tracing::error!(workspace = %self.workspace, entries = entries.len(), why, "engine.poison: going one entry at a time");
                 self.metrics.engine_failures.with_label_values(&[self.workspace.as_str(), "poison"]).inc();
                 place.alone = entries.len().max(1);
                 if entries.is_empty() { self.drop_timers(place, timers).await } else { Ok(()) }
@@ -149,7 +149,7 @@ impl Engine {
     }
 
     async fn bury(&self, place: &mut Place, arrived: &Arrived, why: &str, tried: u32) -> Result<(), Error> {
-        tracing::error!(name: "engine.buried", workspace = %self.workspace, channel = %arrived.entry.channel, uid = %arrived.entry.uid, attempts = tried, why, "an entry went to the dead letters");
+        tracing::error!(workspace = %self.workspace, channel = %arrived.entry.channel, uid = %arrived.entry.uid, attempts = tried, why, "engine.buried: an entry went to the dead letters");
         let changes = decide::bury(&arrived.entry, why, tried);
         let mut decided = Decided::default();
         decided.batch.records.clone_from(&changes.records);

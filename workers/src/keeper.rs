@@ -31,7 +31,7 @@ impl Keeper {
             let served = self.workspaces.borrow().clone();
             for workspace in served {
                 if let Err(error) = self.gauges(&workspace).await {
-                    tracing::warn!(name: "keeper.gauges_failed", workspace = %workspace, error = %error, "the gauges are old");
+                    tracing::warn!(workspace = %workspace, error = %error, "keeper.gauges_failed: the gauges are old");
                 }
             }
             if trimmed.elapsed() >= self.config.trim_every.0 {
@@ -47,9 +47,9 @@ impl Keeper {
         while !stop.is_cancelled() {
             match self.ledger.trim(self.clock.now(), &self.keep).await {
                 Ok(0) => return,
-                Ok(removed) => tracing::debug!(name: "keeper.trimmed", removed, "past their age"),
+                Ok(removed) => tracing::debug!(removed, "keeper.trimmed: past their age"),
                 Err(error) => {
-                    tracing::warn!(name: "keeper.trim_failed", error = %error, "nothing was removed");
+                    tracing::warn!(error = %error, "keeper.trim_failed: nothing was removed");
                     return;
                 }
             }

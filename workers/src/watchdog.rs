@@ -25,14 +25,17 @@ impl Watchdog {
                 if since > 0
                     && millis(start).saturating_sub(since) > u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)
                 {
-                    tracing::error!(name: "engine.stuck", limit_s = limit.as_secs(), "deciding hangs; the process ends to start anew");
+                    tracing::error!(
+                        limit_s = limit.as_secs(),
+                        "engine.stuck: deciding hangs; the process ends to start anew"
+                    );
                     std::process::abort();
                 }
                 std::thread::sleep(Duration::from_millis(500).min(limit));
             }
         };
         if std::thread::Builder::new().name("watchdog".to_owned()).spawn(watch).is_err() {
-            tracing::warn!(name: "engine.unwatched", "no thread for the watchdog");
+            tracing::warn!("engine.unwatched: no thread for the watchdog");
         }
         watchdog
     }

@@ -77,6 +77,15 @@ impl JournalReader {
         Ok(account)
     }
 
+    /// The newest `received_at`: no clock of ours goes behind it.
+    pub fn newest_received(&self) -> Result<lead::time::At> {
+        let newest: Option<i64> = self
+            .db
+            .query_row("SELECT received_at FROM row ORDER BY seq DESC LIMIT 1", [], |row| row.get(0))
+            .optional()?;
+        Ok(lead::time::At::from_millis(newest.unwrap_or(0)))
+    }
+
     /// When the oldest row after `cursor` was received.
     pub fn oldest_after(&self, workspace: &WorkspaceId, cursor: i64) -> Result<Option<lead::time::At>> {
         let mut row = self

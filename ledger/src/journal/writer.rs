@@ -88,7 +88,7 @@ impl Writer {
         self.health.healthy.store(outcome.is_ok(), Ordering::Relaxed);
         let failure = outcome.err();
         if let Some(error) = &failure {
-            tracing::error!(name: "journal.refused", error = %error, requests = waiting.len(), "the journal took nothing");
+            tracing::error!(error = %error, requests = waiting.len(), "journal.refused: the journal took nothing");
         }
         for (_, done) in waiting {
             let answer = match &failure {

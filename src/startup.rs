@@ -21,7 +21,7 @@ use gateway::server;
 use lead::identity::Pepper;
 use ledger::embedded::Embedded;
 use ledger::folder::Folder;
-use ledger::journal::{Bounds, Journal};
+use ledger::journal::Journal;
 use ledger::{Keep, SharedLedger};
 use prometheus::Registry;
 use secrecy::ExposeSecret as _;
@@ -128,7 +128,7 @@ impl House {
             Ok(started) => started,
             Err(problems) => return Ok(Err(problems)),
         };
-        let journal = Journal::open(folder.path(), Bounds::default())?;
+        let journal = Journal::open(folder.path(), machine.journal.clone())?;
         let ledger = Arc::new(Embedded::open(folder.path(), journal.clone())?);
         let registry = Registry::new();
         let clock = Clock::not_before(journal.reader()?.newest_received()?);
@@ -144,7 +144,7 @@ impl House {
     async fn serve(self, built_in: bool) -> anyhow::Result<impl Future<Output = ()>> {
         let shared: SharedLedger = Arc::clone(&self.ledger) as SharedLedger;
         let metrics = workers::Metrics::register(&self.registry)?;
-        let bounds = workers::Config::default();
+        let bounds = self.machine.workers.bounds.clone();
         let mut engines = Engines::new(Arc::clone(&shared), metrics.clone(), bounds.clone());
         let stop = CancellationToken::new();
         let mut rules = self.rules.clone();

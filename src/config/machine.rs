@@ -13,6 +13,7 @@ use gateway::config::{Limits, TlsFiles};
 use ipnet::IpNet;
 use lead::ids::WorkspaceId;
 use lead::units::Span;
+use ledger::journal::Bounds;
 use secrecy::SecretString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) keep: Keep,
     pub(crate) desk: Desk,
+    pub(crate) journal: Bounds,
     pub(crate) workers: Workers,
     pub(crate) log: Log,
     /// How long a stop may take.
@@ -99,6 +101,7 @@ pub(crate) enum Scope {
 #[derive(Clone, Debug)]
 pub(crate) struct Workers {
     pub(crate) listen: SocketAddr,
+    pub(crate) bounds: workers::Config,
 }
 
 #[derive(Clone, Debug)]
@@ -151,6 +154,7 @@ pub(crate) fn resolve(tree: &Node, env: &Env, place: &Place) -> Machine {
         gateway,
         limits,
         desk,
+        journal: journal(&root.section("journal")),
         workers,
     };
     root.end();
@@ -301,8 +305,26 @@ fn scopes(section: &Section<'_>) -> Vec<Scope> {
 
 fn workers(section: &Section<'_>) -> Workers {
     let listen = listen(section);
+    let bounds = workers::Config {
+        batch: section.count("batch", 1..=10_000),
+        attempts: section.whole("attempts", 1..=100).unwrap_or(4),
+        watchdog: Span(section.span("watchdog")),
+        trim_every: Span(section.span("trim_every")),
+        gauges_every: Span(section.span("gauges_every")),
+    };
     section.end();
-    Workers { listen }
+    Workers { listen, bounds }
+}
+
+fn journal(section: &Section<'_>) -> Bounds {
+    let bounds = Bounds {
+        waiting: section.count("waiting", 1..=1_000_000),
+        group: section.count("group", 1..=10_000),
+        spool_over: section.size("spool_over").bytes(),
+        free_percent: section.whole("disk_free", 0..=90).map_or(5, u64::from),
+    };
+    section.end();
+    bounds
 }
 
 fn log(section: &Section<'_>) -> Log {

@@ -1,12 +1,10 @@
 //! What bounds the workers?
 
 use lead::units::Span;
-use serde::Deserialize;
 use std::time::Duration;
 
 /// `[workers]` of the configuration, with its defaults.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Entries decided and committed together.
     pub batch: usize,

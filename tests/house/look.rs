@@ -45,10 +45,11 @@ pub(crate) fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     entries.sort();
     for path in entries {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+        if NOT_OURS.contains(&name) {
+            continue;
+        }
         if path.is_dir() {
-            if !NOT_OURS.contains(&name) {
-                walk(&path, files);
-            }
+            walk(&path, files);
         } else {
             files.push(path);
         }

@@ -11,6 +11,8 @@ pub use rlibphonenumber::enums::Region;
 
 /// Longer than any way to write two numbers with extensions; the rest is cut.
 const LONGEST: usize = 64;
+/// Bytes of a text that are searched for numbers.
+pub const SEARCHED: usize = 4 * 1024;
 /// Numbers taken from one field or text.
 const MOST: usize = 4;
 
@@ -43,11 +45,12 @@ pub fn parse(text: &str, region: Region) -> Vec<Found> {
     }
 }
 
-/// Numbers in running text.
+/// Numbers in running text, as far as [`SEARCHED`].
 pub fn in_text(text: &str, region: Region) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
-    let matcher =
-        text.phone_number_matcher_builder().leniency(Leniency::Valid).preferred_region(region).max_tries(64).build();
+    let text = crate::text::cut(text, SEARCHED);
+    // The length bounds the work: the matcher's own count of tries underflows when it runs out.
+    let matcher = text.phone_number_matcher_builder().leniency(Leniency::Valid).preferred_region(region).build();
     for hit in matcher {
         let one = understood(&hit.number);
         if !found.iter().any(|known| known.number == one.number) {
@@ -184,6 +187,14 @@ mod tests {
     fn costly_numbers_are_known() {
         assert!(parse("8-809-123-45-67", Region::RU)[0].costly);
         assert!(!parse("8-912-345-67-89", Region::RU)[0].costly);
+    }
+
+    #[test]
+    fn a_text_full_of_digits_is_searched_only_so_far() {
+        let text = "8 916 123 ".repeat(100_000);
+        assert_eq!(in_text(&text, Region::RU), []);
+        let late = format!("{}+79161234567", " ".repeat(SEARCHED));
+        assert_eq!(in_text(&late, Region::RU), []);
     }
 
     #[test]

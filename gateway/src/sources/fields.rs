@@ -238,8 +238,7 @@ fn tick(value: &str) -> Option<bool> {
 /// Phones in running text, for whoever wrote his number into the message.
 pub(super) fn phones_in(text: &str, region: Region) -> Vec<String> {
     const SHORTEST: usize = 7;
-    const SEARCHED: usize = 16 * 1024;
-    let text = cut(text, SEARCHED);
+    let text = cut(text, phone::SEARCHED);
     if text.chars().filter(|c| c.is_numeric()).take(SHORTEST).count() < SHORTEST {
         return Vec::new();
     }

@@ -1,7 +1,8 @@
 //! What did the person write in this mail, and what is quotation, signature, markup or a site's form?
 
 use super::aliases::{self, Field};
-use super::fields::Pairs;
+use super::fields::{MOST_FIELDS, Pairs};
+use lead::text::cut;
 use mail_parser::decoders::html::html_to_text;
 use std::borrow::Cow;
 
@@ -12,14 +13,16 @@ const LONGEST_LABEL: usize = 96;
 pub(super) fn from_html(html: &str) -> String {
     const BLOCKS: [&str; 11] =
         ["/tr", "/div", "/li", "/h1", "/h2", "/h3", "/h4", "/table", "/blockquote", "/dt", "/dd"];
+    const LONGEST_TAG: usize = 12;
     let mut broken = String::with_capacity(html.len() + 64);
     let mut rest = html;
     while let Some(open) = rest.find('<') {
         let (before, tag) = rest.split_at(open);
         broken.push_str(before);
-        let name = tag[1..].split(|c: char| c.is_whitespace() || c == '>').next().unwrap_or_default();
+        let start = cut(&tag[1..], LONGEST_TAG);
+        let name = start.split(|c: char| c.is_whitespace() || c == '>').next().unwrap_or_default();
         let is = |known: &&str| name.eq_ignore_ascii_case(known);
-        if BLOCKS.iter().any(|block| is(&block)) {
+        if BLOCKS.iter().any(&is) {
             broken.push_str("<br>");
         } else if is(&"/td") || is(&"/th") {
             broken.push_str("&#9;");
@@ -33,10 +36,10 @@ pub(super) fn from_html(html: &str) -> String {
 
 /// What the sender wrote himself: without quoted lines, the quoted mail below and the signature.
 pub(super) fn own_words(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    let mut own = String::new();
-    for (index, line) in lines.iter().enumerate() {
-        let next = lines[index + 1..].iter().find(|line| !line.trim().is_empty()).copied().unwrap_or_default();
+    let mut own = String::with_capacity(text.len());
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let next = || lines.clone().find(|line| !line.trim().is_empty()).unwrap_or_default();
         if is_end(line, next) {
             break;
         }
@@ -52,13 +55,14 @@ fn is_quote(line: &str) -> bool {
     line.trim_start().starts_with('>')
 }
 
-/// The signature mark, or the head of a mail that is quoted whole below.
-fn is_end(line: &str, next: &str) -> bool {
+/// The signature mark, or the head of a mail that is quoted whole below. `next` finds the next line with text; only a
+/// line with text asks, so blank lines are walked once.
+fn is_end<'a>(line: &str, next: impl Fn() -> &'a str) -> bool {
     let trimmed = line.trim();
     let ruled = trimmed.starts_with("-----") && trimmed.ends_with("-----") && trimmed.len() > 10;
     let head = ["From:", "От:"].iter().any(|mark| trimmed.starts_with(mark));
-    let sent = ["Sent:", "Date:", "Отправлено:", "Дата:"].iter().any(|mark| next.trim().starts_with(mark));
-    trimmed == "--" || ruled || (head && sent) || (is_introduction(line) && !is_quote(next))
+    let sent = |next: &str| ["Sent:", "Date:", "Отправлено:", "Дата:"].iter().any(|mark| next.trim().starts_with(mark));
+    trimmed == "--" || ruled || (head && sent(next())) || (is_introduction(line) && !is_quote(next()))
 }
 
 /// `On Monday Anna <anna@example.com> wrote:`
@@ -91,6 +95,9 @@ impl<'a> Form<'a> {
     fn line(&mut self, line: &'a str) {
         let labelled = label(line);
         let meaning = labelled.and_then(|(name, _)| aliases::of_path(name));
+        if self.pairs.len() >= MOST_FIELDS {
+            return;
+        }
         match (labelled, meaning) {
             (Some((name, value)), Some(field)) => {
                 self.known += 1;

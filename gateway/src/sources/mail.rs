@@ -217,19 +217,19 @@ impl Mail<'_> {
         }
     }
 
-    /// Plain text where there is some, else the text of the HTML.
+    /// Plain text where there is some, else the text of the HTML; a little more than we keep shows that it was longer.
     fn text(&self) -> String {
-        let parts = self.message.text_bodies().take(MOST_PARTS).filter_map(|part| match &part.body {
-            PartType::Text(text) => Some(Cow::Borrowed(&**text)),
-            PartType::Html(html) => Some(Cow::Owned(letter::from_html(cut(html, 4 * LONGEST_TEXT)))),
-            _ => None,
-        });
         let mut whole = String::new();
-        for part in parts.filter(|part| !part.trim().is_empty()) {
-            whole.push_str(&part);
-            whole.push('\n');
-            if whole.len() > LONGEST_TEXT {
-                break;
+        for part in self.message.text_bodies().take(MOST_PARTS) {
+            let text = match &part.body {
+                PartType::Text(text) => Cow::Borrowed(&**text),
+                PartType::Html(html) => Cow::Owned(letter::from_html(cut(html, 4 * LONGEST_TEXT))),
+                _ => continue,
+            };
+            let text = text.trim_end();
+            if !text.is_empty() {
+                whole.push_str(cut(text, (LONGEST_TEXT + 4).saturating_sub(whole.len())));
+                whole.push('\n');
             }
         }
         whole

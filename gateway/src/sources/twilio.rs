@@ -173,23 +173,23 @@ fn reading(signals: Vec<Read>) -> Reading {
 /// The customer's leg, or one we placed by API. Answering an inbound leg is our TwiML's doing.
 fn own_leg(event: &Event<'_>, call_sid: &str, status: &str) -> Reading {
     let outbound = event.get("Direction").is_some_and(|said| said.starts_with("outbound"));
-    let person = outbound && event.get("AnsweredBy").is_some();
-    let talked = || event.seconds("CallDuration").filter(|_| person && event.answered_by() == AnsweredBy::Human);
-    let (state, phase) = match status {
-        "queued" | "initiated" | "ringing" => ("ringing", Phase::Ringing),
-        "in-progress" | "answered" => {
-            let by = match (person, outbound) {
-                (true, _) => event.answered_by(),
-                (false, true) => AnsweredBy::Unknown,
-                (false, false) => AnsweredBy::Machine,
-            };
-            ("answered", Phase::Answered { by })
-        }
-        "completed" => ("ended", ended(talked(), status)),
-        "busy" | "failed" | "no-answer" | "canceled" => ("ended", ended(None, status)),
-        _ => return ignored("twilio.other_status"),
+    // Only answering-machine detection knows who is at the far end of a leg we placed.
+    let by = match (outbound, event.get("AnsweredBy")) {
+        (false, _) => AnsweredBy::Machine,
+        (true, None) => AnsweredBy::Unknown,
+        (true, Some(_)) => event.answered_by(),
     };
-    reading(vec![once(call_sid, state, with_parties(event, event.call(call_sid, phase), outbound))])
+    let talk_s = event.seconds("CallDuration").filter(|_| outbound && by == AnsweredBy::Human);
+    let told = |phase| with_parties(event, event.call(call_sid, phase), outbound);
+    let answered = |occurred_at| once(call_sid, "answered", Call { occurred_at, ..told(Phase::Answered { by }) });
+    let over = |talk_s| once(call_sid, "ended", told(ended(talk_s, status)));
+    match status {
+        "queued" | "initiated" | "ringing" => reading(vec![once(call_sid, "ringing", told(Phase::Ringing))]),
+        "in-progress" | "answered" => reading(vec![answered(event.at())]),
+        "completed" if talk_s.is_some() => reading(vec![answered(event.began(talk_s)), over(talk_s)]),
+        "completed" | "busy" | "failed" | "no-answer" | "canceled" => reading(vec![over(None)]),
+        _ => ignored("twilio.other_status"),
+    }
 }
 
 fn with_parties(event: &Event<'_>, call: Call, outbound: bool) -> Call {

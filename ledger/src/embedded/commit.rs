@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use lead::changes::{Aside, QueueChange, TimerChange};
 use lead::entry::Entry;
 use lead::ids::{Uid, WorkspaceId};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use std::path::Path;
 
 impl Store {
@@ -155,24 +155,12 @@ fn put_books(db: &Connection, ws: i64, batch: &Batch) -> Result<()> {
 }
 
 fn put_aside(db: &Connection, ws: i64, aside: &Aside, entry: &Entry, raw: Option<&[u8]>) -> Result<()> {
-    let attempts: Option<u32> = db
-        .prepare_cached("DELETE FROM attempt WHERE ws = ?1 AND uid = ?2 RETURNING n")?
-        .query_row(params![ws, entry.uid.bytes()], |row| row.get(0))
-        .optional()?;
+    db.prepare_cached("DELETE FROM attempt WHERE ws = ?1 AND uid = ?2")?.execute(params![ws, entry.uid.bytes()])?;
     let mut put = db.prepare_cached(
         "INSERT INTO aside (ws, kind, uid, reason, attempts, at, entry, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     let bytes = rmp_serde::to_vec(entry).map_err(|_| Error::Corrupt("entry"))?;
     let at = entry.received_at.millis();
-    put.execute(params![
-        ws,
-        aside.kind.word(),
-        entry.uid.bytes(),
-        aside.reason,
-        attempts.unwrap_or(aside.attempts),
-        at,
-        bytes,
-        raw
-    ])?;
+    put.execute(params![ws, aside.kind.word(), entry.uid.bytes(), aside.reason, aside.attempts, at, bytes, raw])?;
     Ok(())
 }

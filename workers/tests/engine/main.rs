@@ -51,7 +51,7 @@ async fn a_poisoned_entry_is_buried_after_its_attempts_and_its_neighbours_are_no
     assert_eq!(house.verdict(Verdict::Dead).await, 1);
     let dead = house.ledger.aside(&house.workspace, AsideKind::Dead, None, 9).await.unwrap();
     assert_eq!(dead.len(), 1);
-    assert_eq!((dead[0].entry.uid, dead[0].attempts), (poison.uid, 5));
+    assert_eq!((dead[0].entry.uid, dead[0].attempts), (poison.uid, 4));
     assert!(dead[0].raw.is_some(), "the request's bytes are kept with it");
     // The provider's own redelivery of what is buried is recognised.
     house.accept(vec![poison]).await;

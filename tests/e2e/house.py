@@ -98,6 +98,8 @@ class House:
         self.may_be_unbalanced = False
         own = {"gateway.listen": public, "desk.listen": desk, "log.format": "json"}
         texts = {"demo": DEMO.read_text()} if workspaces is None else workspaces
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.log.touch()
         write_config(self.folder, {**own, **(settings or {})}, texts)
 
     def start(self):
@@ -173,6 +175,8 @@ class House:
         """What must hold at the end of every test."""
         if self.killed:
             self.start()
+        if self.process is not None and not self.is_running():
+            assert self.process.returncode == 0, f"it had ended with {self.process.returncode}: {self.log_end()}"
         metrics = ""
         try:
             if self.is_running():

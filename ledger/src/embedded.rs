@@ -272,6 +272,13 @@ impl Ledger for Embedded {
         Ok(desk::balance(accepted, verdicts))
     }
 
+    async fn behind_since(&self, workspace: &WorkspaceId) -> Result<Option<At>> {
+        let asked = workspace.clone();
+        let (cursor, _) = self.read(move |db| desk::verdicts(db, &asked)).await?;
+        let asked = workspace.clone();
+        self.read_inbox(move |inbox| inbox.oldest_after(&asked, cursor)).await
+    }
+
     async fn keep_rules(&self, version: &str, text: &str) -> Result<()> {
         let (version, text) = (version.to_owned(), text.to_owned());
         self.writer.call(move |store| store.keep_rules(&version, &text)).await

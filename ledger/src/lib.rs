@@ -120,6 +120,9 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Per channel: what was accepted, what became of it, and what is still in flight, at one instant.
     async fn books(&self, workspace: &WorkspaceId) -> Result<BTreeMap<ChannelId, Account>>;
 
+    /// When the oldest accepted entry that is not decided yet was received.
+    async fn behind_since(&self, workspace: &WorkspaceId) -> Result<Option<At>>;
+
     /// Rules are kept by their hash, so that a decision can be explained after the rules have changed.
     async fn keep_rules(&self, version: &str, text: &str) -> Result<()>;
 

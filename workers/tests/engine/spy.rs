@@ -158,6 +158,9 @@ impl Ledger for Spy {
     async fn books(&self, workspace: &WorkspaceId) -> Result<BTreeMap<ChannelId, Account>> {
         self.real.books(workspace).await
     }
+    async fn behind_since(&self, workspace: &WorkspaceId) -> Result<Option<At>> {
+        self.real.behind_since(workspace).await
+    }
     async fn keep_rules(&self, version: &str, text: &str) -> Result<()> {
         self.real.keep_rules(version, text).await
     }

@@ -3,4 +3,6 @@
 
 mod world;
 
+mod any_order;
+
 mod redelivery;

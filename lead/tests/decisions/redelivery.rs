@@ -36,12 +36,9 @@ fn the_same_id_with_another_body_is_counted_as_a_conflict_and_the_first_stands()
 
 #[test]
 fn the_same_content_without_an_id_is_one_touch_within_the_window_and_two_outside() {
-    for (later, verdict) in [
-        (0, Verdict::Redelivered),
-        (599, Verdict::Redelivered),
-        (600, Verdict::Duplicate),
-        (3_600, Verdict::Duplicate),
-    ] {
+    for (later, verdict) in
+        [(0, Verdict::Redelivered), (599, Verdict::Redelivered), (600, Verdict::Duplicate), (3_600, Verdict::Duplicate)]
+    {
         for mut world in worlds(&rules()) {
             world.feed(form("first", secs(0)).phone("+79161112233").content("hello"));
             let second = form("second", secs(later)).phone("+79161112233").content("hello");

@@ -77,9 +77,9 @@ impl World {
     }
 
     fn check_timers(&self, snapshot: &Snapshot) {
-        let set: BTreeSet<Timer> =
-            self.timers.iter().filter(|timer| timer.what != Wake::Queue).copied().collect();
-        let known = snapshot.leads.iter().filter_map(|lead| Some(Timer { due: lead.wake_at?, what: Wake::Lead(lead.id) }));
+        let set: BTreeSet<Timer> = self.timers.iter().filter(|timer| timer.what != Wake::Queue).copied().collect();
+        let known =
+            snapshot.leads.iter().filter_map(|lead| Some(Timer { due: lead.wake_at?, what: Wake::Lead(lead.id) }));
         assert_eq!(known.collect::<BTreeSet<_>>(), set, "a lead has the one timer it knows of");
         for lead in &snapshot.leads {
             assert_eq!(lead.wake_at.is_some(), lead.is_open(), "an open lead will be looked at again");

@@ -158,8 +158,13 @@ impl World {
         }
         for event in &changes.events {
             let json = serde_json::from_str(&event.json).expect("an event is JSON");
-            let said =
-                Said { decision: self.decisions, kind: event.kind.word(), subject: event.subject.clone(), json, text: event.json.clone() };
+            let said = Said {
+                decision: self.decisions,
+                kind: event.kind.word(),
+                subject: event.subject.clone(),
+                json,
+                text: event.json.clone(),
+            };
             self.events.push(said);
         }
         for (channel, verdict, count) in &changes.books {

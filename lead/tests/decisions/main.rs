@@ -4,5 +4,7 @@
 mod world;
 
 mod any_order;
-
+mod duplicate;
+mod exclusion;
+mod linking;
 mod redelivery;

@@ -48,12 +48,9 @@ fn a_duplicate_never_restarts_the_clock() {
 
 #[test]
 fn a_touch_soon_after_the_close_is_a_duplicate_and_a_later_one_a_repeat() {
-    for (later, verdict) in [
-        (1, Verdict::Duplicate),
-        (DAY - 1, Verdict::Duplicate),
-        (DAY, Verdict::Lead),
-        (14 * DAY, Verdict::Lead),
-    ] {
+    for (later, verdict) in
+        [(1, Verdict::Duplicate), (DAY - 1, Verdict::Duplicate), (DAY, Verdict::Lead), (14 * DAY, Verdict::Lead)]
+    {
         for mut world in worlds(&rules()) {
             let first = form("first", secs(0)).phone("+79161112233");
             world.feed(first.clone());

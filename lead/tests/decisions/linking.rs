@@ -109,7 +109,8 @@ fn a_single_phone_in_running_text_is_an_identity_and_several_are_hints() {
     for mut world in worlds(&rules()) {
         world.feed(form("one", secs(0)).email(MAIL).text_phone(PHONE));
         assert_eq!(world.feed(form("two", secs(1)).phone(PHONE)), Verdict::Duplicate);
-        let hinted = form("three", secs(2)).email("b@example.com").text_phone("+79164445566").text_phone("+79167778899");
+        let hinted =
+            form("three", secs(2)).email("b@example.com").text_phone("+79164445566").text_phone("+79167778899");
         world.feed(hinted.clone());
         assert_eq!(world.feed(form("four", secs(3)).phone("+79164445566")), Verdict::Lead);
         let hints = &world.lead(hinted.lead()).attributes["phone_hints"];

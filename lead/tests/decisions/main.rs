@@ -4,6 +4,8 @@
 mod world;
 
 mod any_order;
+mod assigning;
+mod calls;
 mod duplicate;
 mod exclusion;
 mod linking;

@@ -89,10 +89,8 @@ fn join(work: &mut Work<'_>, elder: &mut Contact, mut other: Contact, proof: Uid
     let joined = other.id;
     work.put_contact(other);
     work.put_contact(elder.clone());
-    if let Some(id) = open {
-        if let Some(lead) = work.lead(id)? {
-            move_lead(work, elder, lead, joined)?;
-        }
+    if let Some(lead) = open.map(|id| work.lead(id)).transpose()?.flatten() {
+        move_lead(work, elder, lead, joined)?;
     }
     work.announce_contact(EventType::ContactLinked, elder.id, json!({ "linked": joined, "proof": proof, "by": by }));
     Ok(true)

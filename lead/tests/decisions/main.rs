@@ -4,9 +4,13 @@
 mod world;
 
 mod any_order;
+mod apart;
 mod assigning;
 mod calls;
+mod clock;
 mod duplicate;
+mod events;
 mod exclusion;
+mod facts;
 mod linking;
 mod redelivery;

@@ -105,11 +105,6 @@ impl Knock {
     }
 }
 
-/// Puts a knock on a channel other than its usual one.
-pub(crate) fn on(channel: &str, knock: Knock) -> Knock {
-    knock.on(channel)
-}
-
 /// One call in the making: its phases are entries.
 #[derive(Clone, Debug)]
 pub(crate) struct Phone {

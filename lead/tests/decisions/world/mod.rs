@@ -5,7 +5,7 @@ mod always;
 mod knock;
 mod views;
 
-pub(crate) use knock::{Knock, Phone, call, command, feedback, form, on, reply, secs, uid};
+pub(crate) use knock::{Knock, Phone, call, command, feedback, form, reply, secs, uid};
 
 use lead::books::Verdict;
 use lead::calendar::Calendar;

@@ -2,7 +2,7 @@
 
 use crate::world::{Knock, World, call, command, feedback, form, person, rules, secs, somebody, worlds};
 use lead::entry::{CloseAs, Order, Outcome, Stage};
-use lead::ids::LeadId;
+use lead::ids::{LeadId, PersonId};
 use lead::rules::{Person, Rules};
 use lead::state::{AssignRule, Skip, Why};
 use lead::time::At;
@@ -160,7 +160,7 @@ fn place_skill_and_language_choose_and_everybody_passed_over_is_named() {
             let knock = form("knock", secs(0)).phone(phone);
             world.feed(knock.clone());
             let lead = world.lead(knock.lead());
-            assert_eq!(lead.owner.as_ref().map(|id| id.as_str()), to, "{phone} {skipped:?}");
+            assert_eq!(lead.owner.as_ref().map(PersonId::as_str), to, "{phone} {skipped:?}");
             assert_eq!(lead.owner_at_arrival, lead.owner);
             assert_eq!(rule(&mut world, lead.id), by, "{phone} {skipped:?}");
             assert_eq!(world.skipped(lead.id), skips(&skipped));

@@ -89,7 +89,8 @@ pub(super) fn is_of_before(lead: &Lead, at: At) -> bool {
     at.plus(CLOCKS_APART) < lead.start()
 }
 
-/// Takes back a contact that turned out to be none: the talk of `record`'s call was too short. The clock runs on.
+/// Takes back the contact of a call whose talk turned out too short; the clock runs on. `attempt`: the call itself was
+/// an attempt of ours, and stays one.
 pub(super) fn taken_back(work: &mut Work<'_>, lead: &mut Lead, at: At, attempt: bool) {
     let at = at.max(lead.start());
     let said = lead.trail.iter().rev().find_map(|step| match &step.what {

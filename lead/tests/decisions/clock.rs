@@ -127,6 +127,21 @@ fn a_contact_exactly_at_the_deadline_is_in_time() {
 }
 
 #[test]
+fn a_deadline_that_passed_is_breached_even_when_the_answer_is_decided_before_its_timer() {
+    let closed = Outcome::Stage { stage: Stage::Rejected, reason: None };
+    for late in [reply("late", secs(1_000), MAIL, Some("anna")), feedback("late", secs(1_000), knock().lead(), closed)]
+    {
+        for mut world in worlds(&rules()) {
+            world.feed(knock());
+            world.feed_before_timers(late.clone());
+            world.wait_until(secs(5_000));
+            assert_eq!(world.only_lead().sla.unwrap().breached_at, Some(secs(900)));
+            assert_eq!(world.events_of("lead.sla_breached").len(), 1);
+        }
+    }
+}
+
+#[test]
 fn neither_a_new_owner_nor_a_new_stage_moves_the_deadline() {
     for mut world in worlds(&rules()) {
         world.feed(knock());

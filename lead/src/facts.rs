@@ -61,6 +61,22 @@ struct Queue {
     whole: bool,
 }
 
+impl Queue {
+    /// Keeps the order of the store, oldest first and then by id, so that a batch drains as single entries do.
+    fn apply(&mut self, change: QueueChange) {
+        match change {
+            QueueChange::Put(at, lead) => {
+                let place = self.heads.partition_point(|head| *head < (at, lead));
+                let within = self.whole || place < self.heads.len();
+                if within && self.heads.get(place) != Some(&(at, lead)) {
+                    self.heads.insert(place, (at, lead));
+                }
+            }
+            QueueChange::Drop(at, lead) => self.heads.retain(|head| *head != (at, lead)),
+        }
+    }
+}
+
 impl Facts {
     pub fn knows(&self, key: &Key) -> bool {
         self.records.contains_key(key)
@@ -74,14 +90,12 @@ impl Facts {
     /// What the store said of its queue; `asked` tells whether that is all of it.
     pub fn learn_queue(&mut self, mut heads: Vec<(At, LeadId)>, asked: usize) {
         let whole = heads.len() < asked;
+        heads.sort_unstable();
+        let mut queue = Queue { heads, whole };
         for change in &self.queued {
-            match *change {
-                QueueChange::Put(at, lead) if whole && !heads.contains(&(at, lead)) => heads.push((at, lead)),
-                QueueChange::Put(..) => {}
-                QueueChange::Drop(at, lead) => heads.retain(|head| *head != (at, lead)),
-            }
+            queue.apply(*change);
         }
-        self.queue = Some(Queue { heads, whole });
+        self.queue = Some(queue);
     }
 
     /// How many heads to ask the store for so that `wanted` remain after what this batch took out.
@@ -113,11 +127,7 @@ impl Facts {
         for change in &changes.queue {
             self.queued.push(*change);
             if let Some(queue) = &mut self.queue {
-                match *change {
-                    QueueChange::Put(at, lead) if queue.whole => queue.heads.push((at, lead)),
-                    QueueChange::Put(..) => {}
-                    QueueChange::Drop(at, lead) => queue.heads.retain(|head| *head != (at, lead)),
-                }
+                queue.apply(*change);
             }
         }
     }

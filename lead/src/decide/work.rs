@@ -88,6 +88,18 @@ impl<'a> Work<'a> {
         })
     }
 
+    /// The lead, or the one that took its touches.
+    pub(super) fn surviving(&self, id: LeadId) -> Result<Option<Lead>, Need> {
+        let mut found = self.lead(id)?;
+        for _ in 0..8 {
+            match found.as_ref().and_then(|lead| lead.merged_into) {
+                Some(other) => found = self.lead(other)?,
+                None => break,
+            }
+        }
+        Ok(found)
+    }
+
     /// The contact, or the one it turned out to be.
     pub(super) fn contact(&self, id: ContactId) -> Result<Option<Contact>, Need> {
         let mut id = id;

@@ -4,9 +4,10 @@ use super::Work;
 use super::assign::{self, Choice};
 use crate::books::Verdict;
 use crate::entry::{Command, Order, Synthetic};
-use crate::facts::{Key, Need, Record};
+use crate::facts::Need;
 use crate::identity::Matcher;
 use crate::ids::{LeadId, PersonId};
+use crate::record::{Key, Record};
 use crate::state::{AssignRule, Exclusion, Lead};
 use crate::time::At;
 

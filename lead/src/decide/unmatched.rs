@@ -5,8 +5,9 @@
 
 use super::{Work, call, feedback, first_contact};
 use crate::books::Verdict;
-use crate::facts::{Key, Need, Record};
+use crate::facts::Need;
 use crate::ids::LeadId;
+use crate::record::{Key, Record};
 use crate::state::{Contact, Lead, Pending, PendingFact, Via};
 
 /// Facts kept for one identity; beyond that somebody is not a customer.

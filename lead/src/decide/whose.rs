@@ -9,8 +9,9 @@ use super::identify::{Claim, Who};
 use super::{close, first_contact};
 use crate::entry::Entry;
 use crate::event::EventType;
-use crate::facts::{Key, Need, Record};
+use crate::facts::Need;
 use crate::ids::{ContactId, LeadId, Uid};
+use crate::record::{Key, Record};
 use crate::state::{Contact, Lead, Linked, Why};
 use serde_json::json;
 

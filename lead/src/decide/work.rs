@@ -8,9 +8,10 @@ use crate::changes::{Aside, AsideKind, Changes, Measure, QueueChange, Timer, Tim
 use crate::decide::clock;
 use crate::entry::Entry;
 use crate::event::{self, EventType, Subject};
-use crate::facts::{Facts, Key, Need, Record};
+use crate::facts::{Facts, Need};
 use crate::identity::IdentityKey;
 use crate::ids::{CallKey, ChannelId, ContactId, LeadId};
+use crate::record::{Key, Record};
 use crate::rules::Rules;
 use crate::state::{CallRecord, Contact, Floor, Lead, Pending, Step, Why};
 use crate::time::At;
@@ -79,6 +80,12 @@ impl<'a> Work<'a> {
             Some(mine) => Ok(mine.as_ref()),
             None => self.facts.get(key),
         }
+    }
+
+    /// Asks for all of them at once rather than one after the other.
+    pub(super) fn require(&self, keys: impl Iterator<Item = Key>) -> Result<(), Need> {
+        let missing: Vec<Key> = keys.filter(|key| !self.records.contains_key(key) && !self.facts.knows(key)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Need::Records(missing)) }
     }
 
     pub(super) fn lead(&self, id: LeadId) -> Result<Option<Lead>, Need> {

@@ -11,7 +11,7 @@ use lead::time::At;
 
 fn listed(matcher: &str) -> Rules {
     let matcher = Matcher::parse(matcher, Region::RU).unwrap();
-    Rules { exclusions: vec![Exclusion { matcher, reason: "supplier".into() }], ..rules() }
+    Rules { exclusions: vec![Exclusion { matcher, reason: "supplier".into(), expires: None }], ..rules() }
 }
 
 fn exclude(matcher: &str, at: At, expires_at: Option<At>) -> Knock {

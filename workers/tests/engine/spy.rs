@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use lead::changes::{AsideKind, Timer};
-use lead::facts::{Key, Record};
 use lead::ids::{ChannelId, ContactId, LeadId, Uid, WorkspaceId};
+use lead::record::{Key, Record};
 use lead::state;
 use lead::time::At;
 use ledger::{

@@ -3,8 +3,8 @@
 use super::World;
 use lead::changes::{Timer, Wake};
 use lead::entry::Synthetic;
-use lead::facts::{Key, Record};
 use lead::ids::{ContactId, LeadId, PersonId};
+use lead::record::{Key, Record};
 use lead::state::{Contact, Floor, Lead};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

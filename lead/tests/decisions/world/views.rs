@@ -2,8 +2,8 @@
 
 use super::{Said, World};
 use lead::books::Verdict;
-use lead::facts::{Key, Record};
 use lead::ids::{ContactId, LeadId};
+use lead::record::{Key, Record};
 use lead::state::{Contact, Floor, Lead, Skip, Why};
 
 impl World {

@@ -1,1 +1,182 @@
-//! to be written
+//! How does a post from any web form become a touch? JSON, urlencoded or multipart, with field names as people write
+//! them.
+//!
+//! No provider stands behind it, so nothing is verified and an unreadable post is the sender's fault. A post that
+//! carries its own id (`leadgate_id` or `Idempotency-Key`) is recognised when it is sent again; any other by its
+//! content. Files are not kept: name, type and size of each go into the attribute `files`.
+
+use super::aliases::{self, Field};
+use super::fields::{self, Pairs, Service};
+use super::{
+    Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Source,
+};
+use super::{json, multipart, urlencoded};
+use crate::channel::Channel;
+use http::{Method, StatusCode};
+use lead::entry::{Kind, Signal, Touch};
+use lead::time::At;
+use serde_json::Value;
+use url::Url;
+
+pub const SOURCE: Source = Source {
+    name: "form",
+    kind: Kind::Form,
+    body: BodyLimit::Form,
+    anonymous: true,
+    methods: &[Method::POST],
+    verify,
+    read,
+    answer,
+    sample,
+    help: HELP,
+};
+
+fn verify(_: &Request, _: &Channel) -> Result<(), Denied> {
+    Ok(())
+}
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    if request.body.is_empty() {
+        return Err(Refusal::Bad("the form is empty"));
+    }
+    if *request.body == *b"test=test" {
+        // A site builder tries the address out when it is entered.
+        return Ok(Reading { signals: Vec::new(), ignored: vec!["form.test"] });
+    }
+    let (pairs, files) = body(request)?;
+    let mut touch = Touch::new(Kind::Form);
+    let service = fields::fill(&mut touch, pairs, channel);
+    if !files.is_empty() {
+        touch.attributes.insert("files".to_owned(), Value::Array(files));
+    }
+    if is_empty(&touch) {
+        return Err(Refusal::Bad("no field of the form is filled"));
+    }
+    if let Some(text) = touch.text.as_deref().filter(|_| touch.phones.is_empty()) {
+        touch.text_phones = fields::phones_in(text, channel.region);
+    }
+    touch.junk = service.honeypot.then(|| "form.honeypot".to_owned());
+    let id = post_id(request, service).map(|id| (id, SOURCE.name.to_owned()));
+    Ok(Reading { signals: vec![Read { id, signal: Signal::Touch(Box::new(touch)) }], ignored: Vec::new() })
+}
+
+fn body(request: &Request) -> Result<(Pairs<'_>, Vec<Value>), Refusal> {
+    if request.is(FORM_TYPE) {
+        Ok((urlencoded::read(&request.body, request.charset())?, Vec::new()))
+    } else if is_json(request) {
+        Ok((json::read(&request.body)?, Vec::new()))
+    } else if request.is("multipart/form-data") {
+        let form = multipart::read(&request.body, request.content_type())?;
+        Ok((form.pairs, form.files))
+    } else {
+        Err(Refusal::MediaType)
+    }
+}
+
+/// A browser's beacon cannot say "JSON" without asking first, so it says "text".
+fn is_json(request: &Request) -> bool {
+    let suffix =
+        || request.media_type().rsplit_once('+').is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"));
+    let beacon = || request.is("text/plain") && request.body.first() == Some(&b'{');
+    request.is(JSON_TYPE) || suffix() || beacon()
+}
+
+fn is_empty(touch: &Touch) -> bool {
+    let nobody = touch.name.is_none() && touch.phones.is_empty() && touch.emails.is_empty();
+    nobody && touch.text.is_none() && touch.attributes.is_empty()
+}
+
+/// An id is text of a line; anything else would be a mistake, and the content is compared instead.
+fn post_id(request: &Request, service: Service) -> Option<String> {
+    let header = || request.header("idempotency-key").map(|key| key.trim_matches('"').to_owned());
+    let is_id = |id: &String| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    service.post_id.or_else(header).filter(is_id)
+}
+
+/// A browser that posted a plain form is shown a page; a script gets JSON.
+fn answer(request: &Request, channel: &Channel, _: Option<&str>) -> Answer {
+    if !wants_page(request) {
+        return Answer::Accepted;
+    }
+    match asked_redirect(request, channel).or_else(|| channel.redirect.clone()) {
+        Some(target) => Answer::SeeOther(target),
+        None => Answer::Body(thanks(channel), "text/html; charset=utf-8"),
+    }
+}
+
+fn wants_page(request: &Request) -> bool {
+    let accept = request.header("accept").unwrap_or_default().to_ascii_lowercase();
+    accept.contains("text/html") && !accept.contains("json")
+}
+
+/// The form's own wish, followed only to hosts the channel names.
+fn asked_redirect(request: &Request, channel: &Channel) -> Option<String> {
+    if channel.redirect_hosts.is_empty() {
+        return None;
+    }
+    let (pairs, _) = body(request).ok()?;
+    let asked = pairs.iter().find(|(path, _)| aliases::of_path(path) == Some(Field::Redirect));
+    let target = Url::parse(asked?.1.trim()).ok()?;
+    let host = target.host_str()?;
+    let plain =
+        matches!(target.scheme(), "http" | "https") && target.username().is_empty() && target.password().is_none();
+    (plain && channel.redirect_hosts.iter().any(|known| known.eq_ignore_ascii_case(host))).then(|| target.into())
+}
+
+fn thanks(channel: &Channel) -> String {
+    let text = channel.thanks.as_deref().unwrap_or("Thank you! We have received your request.");
+    let page = maud::html! {
+        (maud::DOCTYPE)
+        html {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (text) }
+            }
+            body { p { (text) } }
+        }
+    };
+    page.into_string()
+}
+
+fn sample(_: &Channel, sample: &Sample, _: At) -> SampleRequest {
+    let fields =
+        [("name", &sample.name), ("phone", &sample.phone), ("email", &sample.email), ("message", &sample.text)];
+    let said = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into())));
+    let id = ("leadgate_id".to_owned(), Value::from(sample.nonce.clone()));
+    let body = Value::Object(said.chain([id]).collect());
+    SampleRequest {
+        method: Method::POST,
+        path: String::new(),
+        headers: vec![("content-type".to_owned(), JSON_TYPE.to_owned())],
+        body: body.to_string().into_bytes(),
+        expect: StatusCode::OK,
+    }
+}
+
+const HELP: &str = "\
+# Any web form
+
+Point the form at the channel's URL; no script is needed:
+
+```html
+<form method=\"post\" action=\"{url}\">
+  <input name=\"name\"> <input name=\"phone\"> <input name=\"email\"> <textarea name=\"message\"></textarea>
+  <input name=\"leadgate_hp\" hidden tabindex=\"-1\" autocomplete=\"off\">
+  <button>Send</button>
+</form>
+```
+
+- **Formats**: `application/x-www-form-urlencoded` (any charset), `multipart/form-data`, `application/json`.
+- **Field names**: English and Russian ones are understood (`phone`, `your-tel`, `Телефон`, `customer[email]` …). For
+  others set `fields` in the channel: `fields = { phone = \"data.customer.tel\" }`. What is not understood is kept in
+  the lead's attributes.
+- **Campaign**: `utm_*`, click ids (`gclid`, `yclid`, `fbclid` …), `ga_client_id`, `ym_client_id`, `referrer`, `page`.
+- **Consent**: `consent` (a tick or the words), `consent_text`, `consent_at` (RFC 3339).
+- **Sent twice?** Put a UUID into `leadgate_id` or the header `Idempotency-Key`; without one, posts of the same content
+  within the workspace's `same_post_window` count as one.
+- **Bots**: leave `leadgate_hp` empty and hidden; a post that fills it is put aside as junk.
+- **Answer**: a browser is sent to `redirect` (the field is followed only to `redirect_hosts`) or sees a short page; a
+  script gets JSON.
+- **Files** are not kept; their names, types and sizes are listed in the attribute `files`.
+";

@@ -1,1 +1,364 @@
-//! to be written
+//! How does a mail become a touch, and our own answer a reply? One raw RFC 5322 message per request.
+//!
+//! - The customer is in Reply-To; else in the fields of a form a site sent by mail; else in From, unless that is ours
+//!   or a machine's.
+//! - A mail from one of our own addresses to somebody else is a human reply.
+//! - Automatic mail is kept aside as junk with the rule that says so. A site's form is not, though sites mark their
+//!   mail as automatic.
+//! - At most 200 MIME parts are looked at; attachments are told of, never opened.
+
+use super::fields::{self, LONGEST_TEXT, attribute};
+use super::{
+    Answer, BodyLimit, Denied, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, letter, multipart,
+    signature,
+};
+use crate::channel::Channel;
+use data_encoding::BASE64;
+use http::{Method, StatusCode};
+use lead::entry::{Kind, Reply, Signal, Touch};
+use lead::text::cut;
+use lead::time::At;
+use mail_parser::{Addr, Address, HeaderName, Message, MessageParser, MimeHeaders, PartType};
+use serde_json::Value;
+use std::borrow::Cow;
+
+pub const SOURCE: Source = Source {
+    name: "mail",
+    kind: Kind::Mail,
+    body: BodyLimit::Mail,
+    anonymous: false,
+    methods: &[Method::POST],
+    verify,
+    read,
+    answer,
+    sample,
+    help: HELP,
+};
+
+const MOST_PARTS: usize = 200;
+const MOST_HOPS: usize = 50;
+const MOST_FILES: usize = 20;
+const LONGEST_ADDRESS: usize = 320;
+
+/// Where the channel has a secret, it is the password of HTTP Basic or a Bearer token.
+fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
+    if channel.secrets.is_empty() {
+        return Ok(());
+    }
+    let (scheme, proof) =
+        request.header("authorization").and_then(|said| said.split_once(' ')).ok_or(Denied::Missing)?;
+    let given = match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => proof.trim().as_bytes().to_vec(),
+        "basic" => password(proof).ok_or(Denied::Wrong)?,
+        _ => return Err(Denied::Wrong),
+    };
+    if signature::is_secret(&channel.secrets, &given) { Ok(()) } else { Err(Denied::Wrong) }
+}
+
+fn password(proof: &str) -> Option<Vec<u8>> {
+    let pair = BASE64.decode(proof.trim().as_bytes()).ok()?;
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    Some(pair[colon + 1..].to_vec())
+}
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    if !["message/rfc822", "text/plain", "application/octet-stream"].iter().any(|kind| request.is(kind)) {
+        return Err(Refusal::MediaType);
+    }
+    if request.body.is_empty() {
+        return Err(Refusal::Bad("the mail is empty"));
+    }
+    let raw = bounded(&request.body);
+    let message = MessageParser::default().parse(raw).ok_or(Refusal::Unreadable(NO_MAIL))?;
+    let mail = Mail { message: &message, channel };
+    if message.from().is_none() && message.date().is_none() && message.message_id().is_none() {
+        return Err(Refusal::Unreadable(NO_MAIL));
+    }
+    let id = message.message_id().map(|id| cut(id, 998).to_owned());
+    if mail.is_from_us() && mail.dmarc_failed() {
+        return Err(Refusal::Unreadable("the mail claims to be ours and is not"));
+    }
+    let signal = match mail.reply() {
+        Some(_) if mail.automatic().is_some() => return Ok(ignored("mail.own_automatic")),
+        Some(reply) => Signal::Reply(Box::new(reply)),
+        None => {
+            let mut touch = mail.touch();
+            if raw.len() < request.body.len() {
+                touch.flags.insert("cut".to_owned());
+            }
+            Signal::Touch(Box::new(touch))
+        }
+    };
+    let id = id.map(|id| (id, SOURCE.name.to_owned()));
+    Ok(Reading { signals: vec![Read { id, signal }], ignored: Vec::new() })
+}
+
+const NO_MAIL: &str = "the body is not a mail";
+
+fn ignored(what: &'static str) -> Reading {
+    Reading { signals: Vec::new(), ignored: vec![what] }
+}
+
+/// The mail up to its 200th part. Every level of nesting needs a Content-Type of its own, so this bounds the depth.
+fn bounded(raw: &[u8]) -> &[u8] {
+    const MARK: &[u8] = b"content-type";
+    let mut marks = (0..raw.len().saturating_sub(MARK.len()))
+        .filter(|at| matches!(raw[*at], b'c' | b'C') && raw[*at..at + MARK.len()].eq_ignore_ascii_case(MARK));
+    marks.nth(MOST_PARTS).map_or(raw, |end| &raw[..end])
+}
+
+/// One mail, seen from one channel.
+struct Mail<'a> {
+    message: &'a Message<'a>,
+    channel: &'a Channel,
+}
+
+impl Mail<'_> {
+    fn is_own(&self, address: &str) -> bool {
+        let own = self.channel.own_emails.iter().chain(&self.channel.address);
+        own.into_iter().any(|own| own.eq_ignore_ascii_case(address))
+    }
+
+    fn from(&self) -> Option<&Addr<'_>> {
+        self.message.from().and_then(Address::first)
+    }
+
+    fn is_from_us(&self) -> bool {
+        self.from().and_then(Addr::address).is_some_and(|from| self.is_own(from))
+    }
+
+    /// An answer of a colleague: from us to somebody who is not us.
+    fn reply(&self) -> Option<Reply> {
+        let by = self.from()?.address().filter(|from| self.is_own(from) && !lead::email::is_machine(from))?;
+        let to = self.message.to().into_iter().flat_map(Address::iter).filter_map(Addr::address);
+        let to: Vec<String> =
+            to.filter(|to| !self.is_own(to)).take(20).map(|to| cut(to, LONGEST_ADDRESS).to_owned()).collect();
+        let reply = Reply {
+            to_phones: Vec::new(),
+            to_emails: to,
+            to_handles: Vec::new(),
+            by: Some(cut(by, LONGEST_ADDRESS).to_owned()),
+            occurred_at: self.sent_at(),
+        };
+        (!reply.to_emails.is_empty()).then_some(reply)
+    }
+
+    fn sent_at(&self) -> Option<At> {
+        self.message.date().filter(|date| date.is_valid()).map(|date| At::from_secs(date.to_timestamp()))
+    }
+
+    fn touch(&self) -> Touch {
+        let mut touch = Touch::new(Kind::Mail);
+        touch.occurred_at = self.sent_at();
+        let text = self.text();
+        let own = letter::own_words(&text);
+        let form = letter::form_fields(&own);
+        let is_form = form.is_some();
+        if let Some(pairs) = form {
+            fields::fill(&mut touch, pairs, self.channel);
+        }
+        self.sender(&mut touch, is_form);
+        touch.text_phones = fields::phones_in(&own, self.channel.region);
+        touch.text_phones.retain(|_| !is_form);
+        if text.len() > LONGEST_TEXT {
+            touch.flags.insert("cut".to_owned());
+        }
+        if touch.text.is_none() {
+            touch.text = Some(cut(text.trim(), LONGEST_TEXT).to_owned()).filter(|text| !text.is_empty());
+        }
+        self.about(&mut touch);
+        touch.junk = self.junk(is_form).map(str::to_owned);
+        touch
+    }
+
+    /// Reply-To first. The From of a site's form is the site.
+    fn sender(&self, touch: &mut Touch, is_form: bool) {
+        let person = |addr: &&Addr<'_>| {
+            addr.address().is_some_and(|one| !self.is_own(one) && !lead::email::is_machine(&one.to_lowercase()))
+        };
+        let asked = self.message.reply_to().into_iter().flat_map(Address::iter).find(person);
+        let from = self.from();
+        let customer = asked.or_else(|| from.filter(person).filter(|_| !is_form));
+        if let Some(addr) = customer {
+            let address = cut(addr.address().unwrap_or_default(), LONGEST_ADDRESS);
+            if !touch.emails.iter().any(|known| known.eq_ignore_ascii_case(address)) {
+                touch.emails.insert(0, address.to_owned());
+            }
+            let name = addr.name().or_else(|| from.filter(|from| from.address() == addr.address())?.name());
+            touch.name = touch.name.take().or_else(|| name.map(|name| cut(name.trim(), 1024).to_owned()));
+        }
+        if let Some(address) =
+            from.and_then(Addr::address).filter(|from| !touch.emails.iter().any(|known| known == from))
+        {
+            attribute(touch, "mail_from", address);
+        }
+    }
+
+    fn about(&self, touch: &mut Touch) {
+        if let Some(subject) = self.message.subject().filter(|subject| !subject.trim().is_empty()) {
+            attribute(touch, "subject", subject);
+        }
+        if let Some(to) = self.message.to().and_then(Address::first).and_then(Addr::address) {
+            attribute(touch, "mail_to", to);
+        }
+        let files: Vec<Value> = self
+            .message
+            .attachments()
+            .take(MOST_FILES)
+            .map(|part| {
+                let kind =
+                    part.content_type().map(|kind| format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()));
+                let name = part.attachment_name().and_then(multipart::plain_name);
+                multipart::describe_file("attachment", name, kind.as_deref(), part.len())
+            })
+            .collect();
+        if !files.is_empty() {
+            touch.attributes.insert("files".to_owned(), Value::Array(files));
+        }
+    }
+
+    /// Plain text where there is some, else the text of the HTML.
+    fn text(&self) -> String {
+        let parts = self.message.text_bodies().take(MOST_PARTS).filter_map(|part| match &part.body {
+            PartType::Text(text) => Some(Cow::Borrowed(&**text)),
+            PartType::Html(html) => Some(Cow::Owned(letter::from_html(cut(html, 4 * LONGEST_TEXT)))),
+            _ => None,
+        });
+        let mut whole = String::new();
+        for part in parts.filter(|part| !part.trim().is_empty()) {
+            whole.push_str(&part);
+            whole.push('\n');
+            if whole.len() > LONGEST_TEXT {
+                break;
+            }
+        }
+        whole
+    }
+
+    /// The rule by which this is no customer. What a machine sent for a person who filled in a form is one.
+    fn junk(&self, is_form: bool) -> Option<&'static str> {
+        if self.is_loop() {
+            return Some("mail.loop");
+        }
+        if self.is_bounce() {
+            return Some("mail.bounce");
+        }
+        self.automatic().filter(|_| !is_form || self.says("auto-submitted", "auto-replied"))
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        Some(self.message.header_raw(HeaderName::from(name))?.trim().to_ascii_lowercase())
+    }
+
+    fn says(&self, name: &str, start: &str) -> bool {
+        self.header(name).is_some_and(|value| value.starts_with(start))
+    }
+
+    fn is_loop(&self) -> bool {
+        let hops = self.message.headers().iter().filter(|header| header.name == HeaderName::Received).count();
+        hops > MOST_HOPS || self.header("x-loop").is_some_and(|mark| self.is_own(&mark))
+    }
+
+    fn is_bounce(&self) -> bool {
+        let report = self.message.content_type().is_some_and(|kind| {
+            kind.ctype() == "multipart"
+                && kind.subtype() == Some("report")
+                && kind.attribute("report-type").is_none_or(|of| of.eq_ignore_ascii_case("delivery-status"))
+        });
+        let daemon = || {
+            let from = self.from().and_then(Addr::address).unwrap_or_default().to_ascii_lowercase();
+            from.starts_with("mailer-daemon@") || from.starts_with("postmaster@")
+        };
+        report || (self.no_return() && daemon())
+    }
+
+    fn no_return(&self) -> bool {
+        self.header("return-path").is_some_and(|path| path == "<>")
+    }
+
+    /// RFC 3834 and the marks that mailers use besides.
+    fn automatic(&self) -> Option<&'static str> {
+        let precedence = self.header("precedence").unwrap_or_default();
+        if self.message.header(HeaderName::ListId).is_some() || matches!(&*precedence, "bulk" | "list" | "junk") {
+            return Some("mail.list");
+        }
+        let submitted = self.header("auto-submitted").is_some_and(|said| !said.starts_with("no"));
+        let suppressed = self.header("x-auto-response-suppress").is_some_and(|said| said != "none");
+        (submitted || suppressed || self.no_return() || precedence == "auto_reply").then_some("mail.auto_reply")
+    }
+
+    fn dmarc_failed(&self) -> bool {
+        let results =
+            self.message.headers_raw().filter(|(name, _)| name.eq_ignore_ascii_case("authentication-results"));
+        results.map(|(_, said)| said.to_ascii_lowercase()).any(|said| said.contains("dmarc=fail"))
+    }
+}
+
+fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
+    Answer::Accepted
+}
+
+fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
+    let date = chrono::DateTime::from_timestamp_millis(now.millis()).unwrap_or_default().to_rfc2822();
+    let name = sample.name.as_deref().unwrap_or("Test");
+    let from = sample.email.as_deref().unwrap_or("test@customer.example");
+    let to = channel.address.as_deref().unwrap_or("sales@company.example");
+    let id = data_encoding::HEXLOWER.encode(&lead::ids::digest("mail sample", &[sample.nonce.as_bytes()]));
+    let words = [sample.text.as_deref().unwrap_or("Test"), sample.phone.as_deref().unwrap_or_default()].join("\r\n");
+    let head = [
+        ("From", format!("{} <{}>", encoded(name), one_line(from))),
+        ("To", one_line(to)),
+        ("Subject", "Test".to_owned()),
+        ("Date", date),
+        ("Message-ID", format!("<{id}@leadgate.invalid>")),
+        ("MIME-Version", "1.0".to_owned()),
+        ("Content-Type", "text/plain; charset=utf-8".to_owned()),
+        ("Content-Transfer-Encoding", "base64".to_owned()),
+    ];
+    let mut message: String = head.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    message.push_str("\r\n");
+    message.push_str(&data_encoding::BASE64_MIME.encode(words.as_bytes()));
+    let mut headers = vec![("content-type".to_owned(), "message/rfc822".to_owned())];
+    if let Some(secret) = signature::current(&channel.secrets) {
+        let pair = BASE64.encode(format!("leadgate:{secret}").as_bytes());
+        headers.push(("authorization".to_owned(), format!("Basic {pair}")));
+    }
+    SampleRequest {
+        method: Method::POST,
+        path: String::new(),
+        headers,
+        body: message.into_bytes(),
+        expect: StatusCode::OK,
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// A display name in any letters, RFC 2047.
+fn encoded(name: &str) -> String {
+    format!("=?utf-8?B?{}?=", BASE64.encode(cut(name, 45).as_bytes()))
+}
+
+const HELP: &str = "\
+# A mailbox
+
+Let your mail server post each message, raw, to the channel's URL. With Postfix, in `master.cf` and a transport map, or
+from any delivery agent that can run a command:
+
+```sh
+curl --fail --data-binary @- -H 'Content-Type: message/rfc822' -u leadgate:<secret> {url}
+```
+
+A failure makes the command fail, so the mail server keeps the message and tries again.
+
+1. Protect the URL: set `url_key` (it becomes part of the URL), or `secret` (the password above, or a Bearer token), or
+   both.
+2. `address`: the mailbox itself. `own_emails`: the mailboxes of your staff and the senders of your sites' form mail;
+   none of them is ever taken for a customer.
+3. Copy outgoing mail here too (BCC): a mail from one of `own_emails` to a customer counts as the first human answer.
+
+The customer is Reply-To, or the fields of a form your site sends by mail (`Name: …`, `Телефон: …`), or From. Automatic
+replies, mailing lists, bounces and loops are put aside as junk with the rule's name. Attachments are listed, not kept.
+";

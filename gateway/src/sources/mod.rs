@@ -2,12 +2,23 @@
 //!
 //! A source is one row of [`SOURCES`]: pure, synchronous functions in one file. Limits, metrics, the journal and the
 //! answer on the wire are shared code around them. A new source touches three files: its own, this table, its
-//! fixtures.
+//! fixtures in `tests/fixtures/sources/<name>/`.
+//!
+//! Beside the sources lie the readers they share: [`json`], [`urlencoded`] and [`multipart`] turn a body into ordered
+//! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`signature`] compares proofs.
 
+pub mod aliases;
+mod fields;
 pub mod form;
+mod json;
+mod letter;
 pub mod mail;
+mod multipart;
+mod signature;
 pub mod telegram;
 pub mod twilio;
+mod twilio_proof;
+mod urlencoded;
 
 use crate::channel::Channel;
 use bytes::Bytes;
@@ -72,7 +83,35 @@ impl Request {
         let first = values.next()?;
         if values.any(|other| other != first) { None } else { first.to_str().ok() }
     }
+
+    fn content_type(&self) -> &str {
+        self.header("content-type").unwrap_or_default()
+    }
+
+    /// The media type without its parameters; compare without regard to case.
+    fn media_type(&self) -> &str {
+        media_type(self.content_type())
+    }
+
+    fn charset(&self) -> Option<&str> {
+        let parameters = self.content_type().split(';').skip(1);
+        let charset = parameters
+            .filter_map(|one| one.split_once('='))
+            .find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+        charset.map(|(_, label)| label.trim().trim_matches('"'))
+    }
+
+    fn is(&self, media_type: &str) -> bool {
+        self.media_type().eq_ignore_ascii_case(media_type)
+    }
 }
+
+fn media_type(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
+const FORM_TYPE: &str = "application/x-www-form-urlencoded";
+const JSON_TYPE: &str = "application/json";
 
 /// Why a request is not believed. All answer the same 401, except a fault on our side.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

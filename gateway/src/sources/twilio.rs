@@ -1,1 +1,356 @@
-//! to be written
+//! How do Twilio's voice requests become the phases of one call?
+//!
+//! A call is a parent leg (the customer, connected to our TwiML) and child legs (the people it was offered to). All of
+//! them fold into one call by `ParentCallSid`. That the parent is `in-progress` only means that our TwiML speaks; a
+//! person is the child leg that was answered, or a `<Dial>` that completed. So the time with a person comes from the
+//! child leg or the `<Dial>`, never from the parent.
+//!
+//! Assumptions:
+//! - A child leg belongs to an inbound call, and its `From` may be our own number: the caller is told by the parent.
+//! - One leg reaches each state once, so leg and state are the id of an event, however often Twilio sends it.
+
+use super::fields::Pairs;
+use super::{Answer, BodyLimit, FORM_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, urlencoded};
+use crate::channel::Channel;
+use crate::sources::{signature, twilio_proof};
+use chrono::DateTime;
+use http::{Method, StatusCode};
+use lead::entry::{AnsweredBy, Attributes, Call, Direction, Kind, Phase, Signal};
+use lead::text::cut;
+use lead::time::At;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+
+pub const SOURCE: Source = Source {
+    name: "twilio",
+    kind: Kind::Call,
+    body: BodyLimit::Form,
+    anonymous: false,
+    methods: &[Method::POST, Method::GET],
+    verify: twilio_proof::verify,
+    read,
+    answer,
+    sample,
+    help: HELP,
+};
+
+fn read(request: &Request, _: &Channel) -> Result<Reading, Refusal> {
+    let event = Event::of(request)?;
+    let Some(call_sid) = event.get("CallSid") else {
+        return match event.get("MessageSid").or(event.get("SmsSid")) {
+            Some(_) => Ok(ignored("twilio.message")),
+            None => Err(Refusal::Unreadable("the request has no CallSid")),
+        };
+    };
+    if event.get("DialCallStatus").is_some() {
+        return Ok(dial(&event, call_sid));
+    }
+    if event.get("RecordingSid").is_some() || event.get("RecordingUrl").is_some() {
+        return Ok(recording(&event, call_sid));
+    }
+    match (event.get("CallStatus"), event.get("ParentCallSid")) {
+        (None, _) => Ok(ignored("twilio.other_event")),
+        (Some(status), Some(parent)) => Ok(child_leg(&event, call_sid, parent, status)),
+        (Some(status), None) => Ok(own_leg(&event, call_sid, status)),
+    }
+}
+
+fn ignored(what: &'static str) -> Reading {
+    Reading { signals: Vec::new(), ignored: vec![what] }
+}
+
+/// The parameters of one request, by name.
+struct Event<'a> {
+    fields: Pairs<'a>,
+    received_at: At,
+}
+
+impl<'a> Event<'a> {
+    fn of(request: &'a Request) -> Result<Self, Refusal> {
+        let fields = if request.method == Method::GET {
+            urlencoded::flat(request.query.as_bytes())?
+        } else if request.is(FORM_TYPE) {
+            urlencoded::flat(&request.body)?
+        } else {
+            return Err(Refusal::MediaType);
+        };
+        Ok(Self { fields, received_at: request.received_at })
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.fields.iter().find(|(known, _)| known == name)?;
+        Some(value.trim()).filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(|value| cut(value, LONGEST).to_owned())
+    }
+
+    fn seconds(&self, name: &str) -> Option<u32> {
+        self.get(name)?.parse().ok()
+    }
+
+    fn at(&self) -> Option<At> {
+        let stamp = DateTime::parse_from_rfc2822(self.get("Timestamp")?).ok()?;
+        Some(At::from_millis(stamp.timestamp_millis()))
+    }
+
+    /// When the talk began, if it ends now.
+    fn began(&self, talk_s: Option<u32>) -> Option<At> {
+        let end = self.at().unwrap_or(self.received_at);
+        Some(end.minus(Duration::from_secs(talk_s?.into())))
+    }
+
+    /// What answering-machine detection says; without it a leg that was answered was answered by a person.
+    fn answered_by(&self) -> AnsweredBy {
+        match self.get("AnsweredBy") {
+            None | Some("human") => AnsweredBy::Human,
+            Some(said) if said.starts_with("machine") || said == "fax" => AnsweredBy::Machine,
+            Some(_) => AnsweredBy::Unknown,
+        }
+    }
+
+    /// A phase of the call that only names the call itself.
+    fn call(&self, id: &str, phase: Phase) -> Call {
+        Call {
+            id: cut(id, LONGEST).to_owned(),
+            direction: Direction::Inbound,
+            from: None,
+            to: None,
+            agent: None,
+            routed_to: None,
+            phase,
+            occurred_at: None,
+            name: None,
+            attributes: self.attributes(),
+        }
+    }
+
+    fn attributes(&self) -> Attributes {
+        let kept = self.fields.iter().filter(|(name, value)| !value.is_empty() && !USED.contains(&&**name));
+        kept.map(|(name, value)| (cut(name, LONGEST).to_owned(), Value::from(cut(value, LONGEST)))).collect()
+    }
+}
+
+const LONGEST: usize = 1024;
+
+/// Parameters that a call's own fields hold already, or that are no business of a reader.
+const USED: [&str; 22] = [
+    "AccountSid",
+    "ApiVersion",
+    "CallDuration",
+    "CallSid",
+    "CallStatus",
+    "CallToken",
+    "CallbackSource",
+    "Called",
+    "Caller",
+    "CallerName",
+    "DialCallDuration",
+    "DialCallSid",
+    "DialCallStatus",
+    "Direction",
+    "Duration",
+    "From",
+    "ParentCallSid",
+    "RecordingUrl",
+    "SequenceNumber",
+    "Timestamp",
+    "To",
+    "RecordingStatus",
+];
+
+/// The same leg in the same state is the same event.
+fn once(leg: &str, state: &str, call: Call) -> Read {
+    Read { id: Some((leg.to_owned(), state.to_owned())), signal: Signal::Call(Box::new(call)) }
+}
+
+fn reading(signals: Vec<Read>) -> Reading {
+    Reading { signals, ignored: Vec::new() }
+}
+
+/// The customer's leg, or one we placed by API. Answering an inbound leg is our TwiML's doing.
+fn own_leg(event: &Event<'_>, call_sid: &str, status: &str) -> Reading {
+    let outbound = event.get("Direction").is_some_and(|said| said.starts_with("outbound"));
+    let person = outbound && event.get("AnsweredBy").is_some();
+    let talked = || event.seconds("CallDuration").filter(|_| person && event.answered_by() == AnsweredBy::Human);
+    let (state, phase) = match status {
+        "queued" | "initiated" | "ringing" => ("ringing", Phase::Ringing),
+        "in-progress" | "answered" => {
+            let by = match (person, outbound) {
+                (true, _) => event.answered_by(),
+                (false, true) => AnsweredBy::Unknown,
+                (false, false) => AnsweredBy::Machine,
+            };
+            ("answered", Phase::Answered { by })
+        }
+        "completed" => ("ended", ended(talked(), status)),
+        "busy" | "failed" | "no-answer" | "canceled" => ("ended", ended(None, status)),
+        _ => return ignored("twilio.other_status"),
+    };
+    reading(vec![once(call_sid, state, with_parties(event, event.call(call_sid, phase), outbound))])
+}
+
+fn with_parties(event: &Event<'_>, call: Call, outbound: bool) -> Call {
+    let from = event.get("From").unwrap_or_default();
+    // A softphone of ours calls out through our TwiML: inbound to Twilio, outbound to us.
+    let softphone = from.starts_with("client:");
+    let mut call = Call {
+        direction: if outbound || softphone { Direction::Outbound } else { Direction::Inbound },
+        from: event.text("From").filter(|from| !is_withheld(from)),
+        to: event.text("To"),
+        agent: softphone.then(|| person(from)),
+        occurred_at: event.at(),
+        name: event.text("CallerName"),
+        ..call
+    };
+    if is_withheld(from) {
+        call.attributes.insert("caller".to_owned(), Value::from("withheld"));
+    }
+    call
+}
+
+/// One value for all who hide their number: as an identity it would make strangers one person.
+fn is_withheld(from: &str) -> bool {
+    const SPELLED: [&str; 5] = ["+266696687", "+7378742833", "+2562533", "+8566", "+86282452253"];
+    const WORDS: [&str; 6] = ["anonymous", "restricted", "blocked", "unknown", "unavailable", "private"];
+    SPELLED.contains(&from) || WORDS.iter().any(|word| from.eq_ignore_ascii_case(word))
+}
+
+/// A person the call was offered to.
+fn child_leg(event: &Event<'_>, leg: &str, parent: &str, status: &str) -> Reading {
+    let offered = event.get("To").map(person);
+    let talk_s = event.seconds("CallDuration");
+    let answered = |occurred_at| Call {
+        agent: offered.clone(),
+        occurred_at,
+        ..event.call(parent, Phase::Answered { by: event.answered_by() })
+    };
+    match status {
+        "queued" | "initiated" | "ringing" => {
+            let call = Call { routed_to: offered, occurred_at: event.at(), ..event.call(parent, Phase::Ringing) };
+            reading(vec![once(leg, "ringing", call)])
+        }
+        "in-progress" | "answered" => reading(vec![once(leg, "answered", answered(event.at()))]),
+        "completed" => {
+            let talked = talk_s.filter(|_| event.answered_by() == AnsweredBy::Human);
+            let end =
+                Call { agent: offered.clone(), occurred_at: event.at(), ..event.call(parent, ended(talked, status)) };
+            reading(vec![once(leg, "answered", answered(event.began(talk_s))), once(leg, "ended", end)])
+        }
+        // The call goes on: another leg may ring or talk. Its end is told by the parent or the `<Dial>`.
+        "busy" | "failed" | "no-answer" | "canceled" => ignored("twilio.leg_unanswered"),
+        _ => ignored("twilio.other_status"),
+    }
+}
+
+/// The result of a `<Dial>`: the only word of a person where the legs send no callbacks. It does not say who.
+fn dial(event: &Event<'_>, call_sid: &str) -> Reading {
+    let leg = event.get("DialCallSid").unwrap_or(call_sid);
+    let status = event.get("DialCallStatus").unwrap_or_default();
+    let connected = matches!(status, "completed" | "answered");
+    let talk_s = event.seconds("DialCallDuration").filter(|_| connected);
+    let person = event.answered_by() == AnsweredBy::Human;
+    let mut signals = Vec::new();
+    if connected {
+        let phase = Phase::Answered { by: event.answered_by() };
+        let occurred_at = event.began(talk_s);
+        signals.push(once(leg, "dial-answered", own_call(event, call_sid, phase, occurred_at)));
+    }
+    let end = own_call(event, call_sid, ended(talk_s.filter(|_| person), status), event.at());
+    signals.push(once(leg, "dial-ended", end));
+    if event.get("RecordingUrl").is_some() {
+        signals.extend(recording(event, call_sid).signals);
+    }
+    reading(signals)
+}
+
+/// A phase told by a request about the parent, which knows the parties.
+fn own_call(event: &Event<'_>, call_sid: &str, phase: Phase, occurred_at: Option<At>) -> Call {
+    let outbound = event.get("Direction").is_some_and(|said| said.starts_with("outbound"));
+    Call { occurred_at, ..with_parties(event, event.call(call_sid, phase), outbound) }
+}
+
+fn recording(event: &Event<'_>, call_sid: &str) -> Reading {
+    match (event.get("RecordingStatus"), event.text("RecordingUrl")) {
+        (None | Some("completed"), Some(url)) => {
+            let sid = event.text("RecordingSid").or_else(|| url.rsplit('/').next().map(str::to_owned));
+            let sid = sid.unwrap_or_else(|| call_sid.to_owned());
+            reading(vec![once(&sid, "recorded", event.call(call_sid, Phase::Recorded { url }))])
+        }
+        _ => ignored("twilio.recording_pending"),
+    }
+}
+
+fn ended(talk_s: Option<u32>, status: &str) -> Phase {
+    Phase::Ended { talk_s, cause: Some(cut(status, LONGEST).to_owned()) }
+}
+
+/// `client:ivan` and `sip:101@pbx.example` are `ivan` and `101` to those who wrote the staff list.
+fn person(said: &str) -> String {
+    let bare = match said.split_once(':') {
+        Some(("client", name)) => name,
+        Some(("sip" | "sips", address)) => address.split('@').next().unwrap_or(address),
+        _ => said,
+    };
+    cut(bare, LONGEST).to_owned()
+}
+
+/// A request for instructions gets a document that has none; a callback gets silence.
+fn answer(request: &Request, _: &Channel, _: Option<&str>) -> Answer {
+    let wants_document = Event::of(request)
+        .is_ok_and(|event| event.get("CallStatus").is_some() && event.get("CallbackSource").is_none());
+    if wants_document {
+        Answer::Body("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>".to_owned(), "text/xml")
+    } else {
+        Answer::Empty
+    }
+}
+
+fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
+    let sid = format!("CA{}", data_encoding::HEXLOWER.encode(&Sha256::digest(&sample.nonce)[..16]));
+    let timestamp = DateTime::from_timestamp_millis(now.millis()).unwrap_or_default().to_rfc2822();
+    let mut fields = vec![
+        ("AccountSid", "AC00000000000000000000000000000000"),
+        ("CallSid", &sid),
+        ("CallStatus", "ringing"),
+        ("CallbackSource", "call-progress-events"),
+        ("Direction", "inbound"),
+        ("From", sample.phone.as_deref().unwrap_or("+15005550006")),
+        ("SequenceNumber", "0"),
+        ("Timestamp", &timestamp),
+        ("To", channel.address.as_deref().unwrap_or("+15005550001")),
+    ];
+    fields.extend(sample.name.as_deref().map(|name| ("CallerName", name)));
+    let mut headers = vec![("content-type".to_owned(), FORM_TYPE.to_owned())];
+    if let Some(secret) = signature::current(&channel.secrets) {
+        let proof = twilio_proof::sign(secret, &channel.url, &fields);
+        headers.push((twilio_proof::SIGNATURE.to_owned(), proof));
+    }
+    SampleRequest {
+        method: Method::POST,
+        path: String::new(),
+        headers,
+        body: urlencoded::write(&fields).into_bytes(),
+        expect: StatusCode::NO_CONTENT,
+    }
+}
+
+const HELP: &str = "\
+# Twilio phone numbers
+
+leadgate listens; it does not steer the call. Your TwiML stays where it is and tells leadgate what happens.
+
+1. `secret`: the account's Auth Token (or the secret of a SharedKey). While rotating, list both.
+2. `gateway.public_url` must be the address Twilio calls, because Twilio signs it.
+3. On the number, set **Call status changes** to `{url}` (POST).
+4. In your TwiML, on the `<Number>`, `<Sip>` or `<Client>` inside `<Dial>`, so that leadgate learns who answered:
+   `statusCallback=\"{url}\" statusCallbackEvent=\"initiated ringing answered completed\"`.
+5. If you record: `recordingStatusCallback=\"{url}\"` on `<Dial>`.
+6. `<Dial action=\"{url}\">` works too, but then leadgate's empty answer ends the call after the dial.
+
+What stops the clock is a child leg that was answered by a person or a `<Dial>` that completed. Your own greeting,
+menu or voicemail does not. A person is matched by the leg's `To`: a phone, `client:ivan` by the id `ivan`,
+`sip:101@…` by the extension `101`.
+";

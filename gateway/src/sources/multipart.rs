@@ -1,0 +1,171 @@
+//! Which fields and files does a multipart form hold? The whole body is in memory already, so nothing here waits.
+//!
+//! Files are not kept: of each the form's field, its name if it is only a name, its media type and its size go into
+//! the attributes.
+
+use super::fields::Pairs;
+use super::urlencoded::{known_charset, path};
+use super::{Refusal, media_type};
+use bytes::Bytes;
+use encoding_rs::{Encoding, UTF_8};
+use futures_util::FutureExt;
+use multer::{Constraints, Field, Multipart, SizeLimit};
+use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::convert::Infallible;
+
+/// Parts of one form, files included.
+const MOST_PARTS: usize = 50;
+/// RFC 2046, 5.1.1.
+const LONGEST_BOUNDARY: usize = 70;
+/// Bytes of one value that is no file.
+const LONGEST_VALUE: usize = 256 * 1024;
+
+#[derive(Debug, Default)]
+pub(super) struct Form {
+    pub pairs: Pairs<'static>,
+    pub files: Vec<Value>,
+}
+
+pub(super) fn read(body: &Bytes, content_type: &str) -> Result<Form, Refusal> {
+    let boundary = multer::parse_boundary(content_type).map_err(|_| Refusal::Bad("the form has no boundary"))?;
+    if boundary.is_empty() || boundary.len() > LONGEST_BOUNDARY {
+        return Err(Refusal::Bad("the form's boundary is empty or too long"));
+    }
+    let whole = futures_util::stream::iter([Ok::<_, Infallible>(body.clone())]);
+    let size = SizeLimit::new().whole_stream(body.len() as u64).per_field(body.len() as u64);
+    let parts = Multipart::with_constraints(whole, boundary, Constraints::new().size_limit(size));
+    collect(parts).now_or_never().unwrap_or(Err(Refusal::Unreadable(BROKEN)))
+}
+
+const BROKEN: &str = "the multipart form is broken";
+
+async fn collect(mut parts: Multipart<'_>) -> Result<Form, Refusal> {
+    let mut form = Form::default();
+    let mut raw: Vec<(String, Option<&'static Encoding>, Bytes)> = Vec::new();
+    for count in 0.. {
+        let Some(field) = parts.next_field().await.map_err(|_| Refusal::Unreadable(BROKEN))? else { break };
+        if count == MOST_PARTS {
+            return Err(Refusal::TooLarge("the form has more than 50 parts"));
+        }
+        if field.file_name().is_some() {
+            form.files.extend(file(field).await?);
+            continue;
+        }
+        let name = field.name().unwrap_or_default().to_owned();
+        let charset = field.content_type().and_then(|kind| known_charset(kind.get_param("charset")?.as_str()));
+        let value = field.bytes().await.map_err(|_| Refusal::Unreadable(BROKEN))?;
+        if value.len() > LONGEST_VALUE {
+            return Err(Refusal::TooLarge("a field of the form is too long"));
+        }
+        raw.push((name, charset, value));
+    }
+    form.pairs = decode(raw);
+    Ok(form)
+}
+
+/// A part's own charset, else that of the form's `_charset_` field, else UTF-8.
+fn decode(raw: Vec<(String, Option<&'static Encoding>, Bytes)>) -> Pairs<'static> {
+    let common = raw.iter().find(|(name, ..)| name == "_charset_");
+    let common = common.and_then(|(_, _, label)| Encoding::for_label(label)).unwrap_or(UTF_8);
+    let text = |own: Option<&'static Encoding>, value: &[u8]| {
+        own.unwrap_or(common).decode_without_bom_handling(value).0.into_owned()
+    };
+    raw.into_iter()
+        .map(|(name, own, value)| (Cow::Owned(path(Cow::Owned(name)).into_owned()), Cow::Owned(text(own, &value))))
+        .collect()
+}
+
+/// An empty file field is a field nobody filled.
+async fn file(field: Field<'_>) -> Result<Option<Value>, Refusal> {
+    let said = field.file_name().and_then(plain_name).map(str::to_owned);
+    let of = field.name().unwrap_or_default().to_owned();
+    let kind = field.content_type().map(|kind| media_type(kind.as_ref()).to_owned());
+    let size = field.bytes().await.map_err(|_| Refusal::Unreadable(BROKEN))?.len();
+    if size == 0 {
+        return Ok(None);
+    }
+    Ok(Some(describe_file(&of, said.as_deref(), kind.as_deref(), size)))
+}
+
+/// How a file that was not kept is told of in the attributes.
+pub(super) fn describe_file(field: &str, name: Option<&str>, kind: Option<&str>, size: usize) -> Value {
+    json!({"field": field, "name": name, "type": kind, "size": size, "kept": false})
+}
+
+/// A name that is only a name: no folders, no control characters, no tricks with dots.
+pub(super) fn plain_name(name: &str) -> Option<&str> {
+    let odd = |c: char| c.is_control() || matches!(c, '/' | '\\' | ':' | '\0');
+    let plain = !name.is_empty() && name.len() <= 200 && !name.starts_with('.') && !name.contains(odd);
+    plain.then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TYPE: &str = "multipart/form-data; boundary=XX";
+
+    fn part(head: &str, value: &str) -> String {
+        format!("--XX\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n")
+    }
+
+    fn form(body: String) -> Result<Form, Refusal> {
+        super::read(&Bytes::from(body), TYPE)
+    }
+
+    #[test]
+    fn fields_are_read_in_order_and_files_are_only_told_of() {
+        let body = part("name=\"name\"", "Анна")
+            + &part("name=\"rooms[]\"", "2")
+            + &part("name=\"plan\"; filename=\"plan.pdf\"\r\nContent-Type: application/pdf", "%PDF-1.7")
+            + &part("name=\"photo\"; filename=\"\"", "")
+            + "--XX--\r\n";
+        let form = form(body).unwrap();
+        assert_eq!(form.pairs, [("name".into(), "Анна".into()), ("rooms".into(), "2".into())]);
+        let plan = json!({"field": "plan", "name": "plan.pdf", "type": "application/pdf", "size": 8, "kept": false});
+        assert_eq!(form.files, [plan]);
+    }
+
+    #[test]
+    fn the_letters_of_a_part_follow_the_part_then_the_form() {
+        let mut body = b"--XX\r\nContent-Disposition: form-data; name=\"name\"\r\n".to_vec();
+        body.extend(b"Content-Type: text/plain; charset=koi8-r\r\n\r\n\xe1\xce\xce\xc1\r\n");
+        body.extend(b"--XX\r\nContent-Disposition: form-data; name=\"city\"\r\n\r\n\xd2\xe2\xe5\xf0\xfc\r\n");
+        body.extend(b"--XX\r\nContent-Disposition: form-data; name=\"_charset_\"\r\n\r\nwindows-1251\r\n--XX--\r\n");
+        let read = super::read(&Bytes::from(body), TYPE).unwrap();
+        assert_eq!(read.pairs[..2], [("name".into(), "Анна".into()), ("city".into(), "Тверь".into())]);
+    }
+
+    #[test]
+    fn a_file_name_that_is_more_than_a_name_is_discarded() {
+        for odd in ["../../x", "..\\x", "C:x", ".htaccess", "a\r\nb", "", "a/b"] {
+            assert_eq!(plain_name(odd), None, "{odd:?}");
+        }
+        assert_eq!(plain_name("план дома.pdf"), Some("план дома.pdf"));
+    }
+
+    #[test]
+    fn a_form_with_too_many_parts_is_too_large() {
+        let body = |parts| part("name=\"a\"", "1").repeat(parts) + "--XX--\r\n";
+        assert_eq!(form(body(MOST_PARTS)).unwrap().pairs.len(), MOST_PARTS);
+        for parts in [MOST_PARTS + 1, 41_000] {
+            assert!(matches!(form(body(parts)), Err(Refusal::TooLarge(_))));
+        }
+    }
+
+    #[test]
+    fn a_form_without_a_usable_boundary_or_end_is_refused() {
+        let body = Bytes::from(part("name=\"a\"", "1") + "--XX--\r\n");
+        let long = format!("multipart/form-data; boundary={}", "X".repeat(1024));
+        for wrong in
+            ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=\"\"", &long]
+        {
+            assert!(matches!(super::read(&body, wrong), Err(Refusal::Bad(_))), "{wrong}");
+        }
+        for cut in [4, 8, 10, 30, body.len() - 4] {
+            let cut = body.slice(..body.len() - cut);
+            assert!(matches!(super::read(&cut, TYPE), Err(Refusal::Unreadable(_))), "{cut:?}");
+        }
+    }
+}

@@ -116,6 +116,8 @@ const JSON_TYPE: &str = "application/json";
 /// Why a request is not believed. All answer the same 401, except a fault on our side.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Denied {
+    /// No proof in the head. The edge asks once before it reads the body, so that an unsigned flood costs no memory;
+    /// a source whose proof travels in the body says `Wrong` when it is not there.
     Missing,
     Wrong,
     Stale,

@@ -1,0 +1,227 @@
+//! What happens to one knock? Route → channel → admission → body → verify → read → rows → journal → answer, and
+//! nothing is answered 2xx before its rows are on disk.
+
+use crate::admission::Class;
+use crate::body::{self, Pace};
+use crate::channel::Channel;
+use crate::channels::{ChannelTable, Entrance, Lookup, State};
+use crate::client::{self, ClientKey, is_trusted};
+use crate::config::Limits;
+use crate::problem::Refused;
+use crate::reply::{self, Cors, Reply};
+use crate::rows;
+use crate::sources::{Answer, BodyLimit, Denied, Reading, Refusal, Request, Source};
+use crate::state::Gateway;
+use crate::synthetic;
+use bytes::Bytes;
+use http::Method;
+use http::header::ACCESS_CONTROL_REQUEST_METHOD;
+use http::request::Parts;
+use http_body::Body;
+use lead::entry::Synthetic;
+use lead::ids::Uid;
+use ledger::journal::Row;
+use secrecy::ExposeSecret;
+use std::net::IpAddr;
+use subtle::ConstantTimeEq;
+use tokio::time::Instant;
+
+/// The path of a knock, taken apart.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Door<'a> {
+    pub channel: &'a str,
+    pub key: Option<&'a str>,
+    /// What belongs to the source.
+    pub rest: &'a str,
+}
+
+/// Answers one knock, whatever it is.
+pub async fn knock<B>(gateway: &Gateway, peer: IpAddr, door: Door<'_>, parts: &Parts, body: B) -> Reply
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    let table = gateway.channels.load_full();
+    match find(&table, door) {
+        Ok(entrance) => greet(gateway, entrance, peer, door, parts, body).await,
+        Err((channel, refused)) => refuse(gateway, channel, refused),
+    }
+}
+
+/// The channel's name, where there is one, and why its door stays shut.
+type Shut<'a> = (&'a str, Refused);
+
+fn find<'a>(table: &'a ChannelTable, door: Door<'_>) -> Result<&'a Entrance, Shut<'a>> {
+    match table.lookup(door.channel) {
+        Lookup::Here(entrance) if fits(&entrance.channel, door.key) => Ok(entrance),
+        Lookup::Here(entrance) => Err((entrance.channel.id.as_str(), Refused::NotFound)),
+        Lookup::Absent => Err(("", Refused::Paused)),
+        Lookup::Unknown => Err(("", Refused::NotFound)),
+    }
+}
+
+/// The unguessable part of the path, compared without telling how much of it was right.
+fn fits(channel: &Channel, key: Option<&str>) -> bool {
+    match (&channel.url_key, key) {
+        (None, None) => true,
+        (Some(secret), Some(key)) => secret.expose_secret().as_bytes().ct_eq(key.as_bytes()).into(),
+        _ => false,
+    }
+}
+
+/// Counts and logs a refusal; a channel that is not configured has no name here.
+pub(crate) fn refuse(gateway: &Gateway, channel: &str, refused: Refused) -> Reply {
+    let (reason, status) = (refused.word(), refused.status().as_u16());
+    gateway.metrics.refused.with_label_values(&[channel, reason]).inc();
+    tracing::debug!(channel, status, reason, "knock.refused");
+    refused.response()
+}
+
+async fn greet<B>(gateway: &Gateway, entrance: &Entrance, peer: IpAddr, door: Door<'_>, parts: &Parts, body: B) -> Reply
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    let (source, channel) = (entrance.source, &entrance.channel);
+    let cors = if source.anonymous { Cors::of(&parts.headers, &channel.origins) } else { Cors::None };
+    if source.anonymous && parts.method == Method::OPTIONS && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+    {
+        return cors.preflight(source.methods);
+    }
+    if !source.methods.contains(&parts.method) {
+        refuse(gateway, channel.id.as_str(), Refused::Method);
+        return cors.stamp(reply::method_not_allowed(source.methods));
+    }
+    let taken = if cors == Cors::Foreign {
+        Err(Refused::Origin)
+    } else {
+        take(gateway, entrance, peer, door, parts, body).await
+    };
+    let reply = match taken {
+        Ok((answer, uid)) => {
+            let reply = reply::answer(answer, uid);
+            tracing::debug!(channel = channel.id.as_str(), status = reply.status().as_u16(), "knock.taken");
+            reply
+        }
+        Err(refused) => refuse(gateway, channel.id.as_str(), refused),
+    };
+    cors.stamp(reply)
+}
+
+/// The way in, for a request with the right path and method.
+async fn take<B>(
+    gateway: &Gateway,
+    entrance: &Entrance,
+    peer: IpAddr,
+    door: Door<'_>,
+    parts: &Parts,
+    body: B,
+) -> Result<(Answer, Option<Uid>), Refused>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    let started = Instant::now();
+    let (limits, admission) = (&gateway.config.limits, &gateway.admission);
+    let (source, channel, class) = (entrance.source, &entrance.channel, Class::of(entrance.source));
+    ready(gateway, entrance)?;
+    let limit = body_limit(limits, source.body);
+    body::check_head(&parts.headers, limit)?;
+    let _place = admission.enter(class)?;
+    if source.anonymous {
+        limit_client(gateway, peer, parts)?;
+        admission.per_channel(&channel.id)?;
+    }
+    let mut request = as_request(gateway, door, parts);
+    if !source.anonymous && (source.verify)(&request, channel) == Err(Denied::Missing) {
+        return Err(Refused::Unauthorized);
+    }
+    let collected = body::collect(body, limit, Pace::of(limits), &admission.bodies, class).await?;
+    request.body = collected.bytes.clone();
+    (source.verify)(&request, channel).map_err(denied)?;
+    if !source.anonymous {
+        admission.per_channel(&channel.id)?;
+    }
+    let rows = read(gateway, source, &request, channel)?;
+    let (count, uid) = (rows.len() as u64, rows.first().map(|row| row.entry.uid));
+    let labels = [channel.workspace.as_str(), channel.id.as_str()];
+    if rows.is_empty() {
+        gateway.metrics.ignored.with_label_values(&labels).inc();
+    } else {
+        store(gateway, rows).await?;
+        gateway.metrics.accepted.with_label_values(&labels).inc_by(count);
+        gateway.metrics.accept_seconds.observe(started.elapsed().as_secs_f64());
+    }
+    let text = uid.map(|uid| uid.to_string());
+    Ok(((source.answer)(&request, channel, text.as_deref()), uid))
+}
+
+/// Faults on our side come before anything is read, so that the sender keeps what it has.
+fn ready(gateway: &Gateway, entrance: &Entrance) -> Result<(), Refused> {
+    match entrance.state {
+        State::Paused => Err(Refused::Paused),
+        State::Open if !gateway.journal.healthy() => Err(Refused::Journal),
+        State::Open => Ok(()),
+    }
+}
+
+fn body_limit(limits: &Limits, kind: BodyLimit) -> usize {
+    match kind {
+        BodyLimit::Json => limits.json,
+        BodyLimit::Form => limits.form,
+        BodyLimit::Mail => limits.mail,
+    }
+    .bytes()
+}
+
+/// Our own proxies are not clients; those behind them are.
+fn limit_client(gateway: &Gateway, peer: IpAddr, parts: &Parts) -> Result<(), Refused> {
+    let proxies = &gateway.config.trusted_proxies;
+    let client = client::address(peer, &parts.headers, proxies);
+    if is_trusted(client, proxies) { Ok(()) } else { gateway.admission.per_address(ClientKey::of(client)) }
+}
+
+/// The request as sources see it, without its body.
+fn as_request(gateway: &Gateway, door: Door<'_>, parts: &Parts) -> Request {
+    let target = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    Request {
+        method: parts.method.clone(),
+        url: format!("{}{target}", gateway.config.public_url),
+        rest: door.rest.to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers.clone(),
+        body: Bytes::new(),
+        received_at: gateway.clock.now(),
+    }
+}
+
+fn denied(denied: Denied) -> Refused {
+    match denied {
+        Denied::Missing | Denied::Wrong | Denied::Stale => Refused::Unauthorized,
+        Denied::Malformed => Refused::Malformed,
+        Denied::Misconfigured => Refused::Misconfigured,
+    }
+}
+
+fn read(gateway: &Gateway, source: &Source, request: &Request, channel: &Channel) -> Result<Vec<Row>, Refused> {
+    let synthetic = mark(gateway, request, channel);
+    match (source.read)(request, channel) {
+        Ok(Reading { signals, .. }) => Ok(rows::rows(channel, request, signals, synthetic, rand::random())),
+        Err(Refusal::Unreadable(why)) if source.anonymous => Err(Refused::Unreadable(why)),
+        Err(Refusal::Unreadable(why)) => Ok(vec![rows::unreadable(channel, request, why, synthetic, rand::random())]),
+        Err(Refusal::Bad(why)) => Err(Refused::Bad(why)),
+        Err(Refusal::TooLarge(why)) => Err(Refused::TooLarge(why)),
+        Err(Refusal::MediaType) => Err(Refused::MediaType),
+    }
+}
+
+fn mark(gateway: &Gateway, request: &Request, channel: &Channel) -> Option<Synthetic> {
+    let mark = request.header(synthetic::HEADER)?;
+    synthetic::verify(&gateway.pepper, mark, channel.id.as_str(), request.received_at)
+}
+
+async fn store(gateway: &Gateway, rows: Vec<Row>) -> Result<(), Refused> {
+    let result = gateway.journal.append(rows).await;
+    gateway.note_journal(&result);
+    result.map_err(|_| Refused::Journal)
+}

@@ -1,0 +1,298 @@
+//! How are connections taken, bounded and let go? One accept loop for both listeners, over any hyper service.
+//!
+//! It never waits for a client: heads, bodies, answers and handshakes have deadlines (see [`crate::wire`]), and when
+//! all connections are taken the next one hears 503 at once. Stopping has an order: no new connections, finish what
+//! runs, cut what does not end in time.
+
+use crate::client::{ClientKey, is_trusted};
+use crate::config::Limits;
+use crate::metrics::Metrics;
+use crate::tls::Tls;
+use crate::wire::{Busy, Wire, io_kind};
+use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What one listener is told.
+#[derive(Debug)]
+pub struct Edge {
+    /// The label of its metrics: `public` or `desk`.
+    pub name: &'static str,
+    pub limits: Limits,
+    /// Not bounded per address: many clients stand behind each.
+    pub trusted_proxies: Vec<IpNet>,
+    pub tls: Option<Arc<Tls>>,
+    pub metrics: Metrics,
+}
+
+/// Listens at `address`; an address that was in use a moment ago is taken again.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(1024)
+}
+
+/// Serves until stopped and drained. `make` gives each connection its service and is told the peer's address.
+pub async fn serve<M, S, B>(listener: TcpListener, edge: Arc<Edge>, make: M, stop: CancellationToken)
+where
+    M: Fn(IpAddr) -> S,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let (tasks, cut) = (TaskTracker::new(), CancellationToken::new());
+    let doors = Doors::new(&edge);
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        let Some((stream, peer)) = sort_out(accepted).await else { continue };
+        let address = peer.ip().to_canonical();
+        match doors.open(address, &edge) {
+            Ok(pass) => {
+                let (edge, service, stop) = (Arc::clone(&edge), make(address), stop.clone());
+                let talk = talk(stream, edge, service, stop);
+                let cut = cut.clone();
+                tasks.spawn(async move {
+                    let _pass = pass;
+                    cut.run_until_cancelled(talk).await;
+                });
+            }
+            Err(full) => doors.turn_away(stream, full, &edge, &tasks),
+        }
+    }
+    drop(listener);
+    drain(&edge, &tasks, &cut).await;
+}
+
+async fn drain(edge: &Edge, tasks: &TaskTracker, cut: &CancellationToken) {
+    tasks.close();
+    if timeout(edge.limits.drain_time.0, tasks.wait()).await.is_err() {
+        tracing::warn!(
+            listener = edge.name,
+            connections = tasks.len(),
+            "server.cut: connections outlived the drain time"
+        );
+        cut.cancel();
+        tasks.wait().await;
+    }
+}
+
+/// Out of descriptors and the like: wait a little instead of spinning.
+async fn sort_out<T>(accepted: io::Result<T>) -> Option<T> {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    match accepted {
+        Ok(pair) => return Some(pair),
+        Err(error) if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) => {}
+        Err(error) => {
+            tracing::warn!(%error, "server.accept_failed: trying again");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    None
+}
+
+/// The bound on connections, in all and per address.
+#[derive(Debug)]
+struct Doors {
+    all: Arc<Semaphore>,
+    each: PerAddress,
+    /// Those who are being told that we are full.
+    refusing: Arc<Semaphore>,
+}
+
+#[derive(Copy, Clone, Debug)]
+enum Full {
+    All,
+    Address,
+}
+
+type PerAddress = Arc<Mutex<HashMap<ClientKey, usize>>>;
+
+/// One open connection's place; given back on drop.
+#[derive(Debug)]
+struct Pass {
+    _all: OwnedSemaphorePermit,
+    each: Option<(PerAddress, ClientKey)>,
+    gauge: prometheus::IntGauge,
+}
+
+impl Doors {
+    fn new(edge: &Edge) -> Self {
+        let all = edge.limits.connections.min(Semaphore::MAX_PERMITS);
+        Self { all: Arc::new(Semaphore::new(all)), each: Arc::default(), refusing: Arc::new(Semaphore::new(64)) }
+    }
+
+    fn open(&self, address: IpAddr, edge: &Edge) -> Result<Pass, Full> {
+        let all = Arc::clone(&self.all).try_acquire_owned().map_err(|_| Full::All)?;
+        let limited = !is_trusted(address, &edge.trusted_proxies);
+        let each = limited.then(|| ClientKey::of(address));
+        if let Some(key) = each {
+            let mut counts = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = counts.entry(key).or_default();
+            if *count >= edge.limits.connections_per_address {
+                return Err(Full::Address);
+            }
+            *count += 1;
+        }
+        let gauge = edge.metrics.connections.with_label_values(&[edge.name]);
+        gauge.inc();
+        Ok(Pass { _all: all, each: each.map(|key| (Arc::clone(&self.each), key)), gauge })
+    }
+
+    /// A plain word to those who can read it, within bounds of its own; a TLS client is just let go.
+    fn turn_away(&self, stream: TcpStream, full: Full, edge: &Edge, tasks: &TaskTracker) {
+        let reason = match full {
+            Full::All => "all",
+            Full::Address => "address",
+        };
+        edge.metrics.connections_refused.with_label_values(&[edge.name, reason]).inc();
+        let Ok(permit) = Arc::clone(&self.refusing).try_acquire_owned() else { return };
+        if edge.tls.is_some() {
+            return;
+        }
+        tasks.spawn(async move {
+            let _permit = permit;
+            refuse(stream, full).await;
+        });
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.gauge.dec();
+        let Some((counts, key)) = self.each.take() else { return };
+        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&key);
+            }
+        }
+    }
+}
+
+async fn refuse(mut stream: TcpStream, full: Full) {
+    let status = match full {
+        Full::All => "503 Service Unavailable",
+        Full::Address => "429 Too Many Requests",
+    };
+    let seconds: u8 = rand::random_range(1..=5);
+    let answer =
+        format!("HTTP/1.1 {status}\r\nretry-after: {seconds}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    if let Ok(Ok(())) = timeout(LINGER, stream.write_all(answer.as_bytes())).await {
+        linger(stream).await;
+    }
+}
+
+async fn talk<S, B>(stream: TcpStream, edge: Arc<Edge>, service: S, stop: CancellationToken)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    // Without it answers are only later, so its failure is not worth a connection.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = &edge.tls else { return exchange(stream, &edge.limits, service, &stop).await };
+    match timeout(edge.limits.handshake_time.0, tls.acceptor().accept(stream)).await {
+        Ok(Ok(stream)) => exchange(stream, &edge.limits, service, &stop).await,
+        Ok(Err(_)) | Err(_) => edge.metrics.connections_refused.with_label_values(&[edge.name, "handshake"]).inc(),
+    }
+}
+
+async fn exchange<I, S, B>(io: I, limits: &Limits, service: S, stop: &CancellationToken)
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let busy = Busy::default();
+    let wire = Wire::new(io, limits, Arc::clone(&busy));
+    let service = Box::new(service);
+    let service = service_fn(move |request| answer(&*service, request, &busy));
+    let mut connection = http(limits).serve_connection(TokioIo::new(wire), service);
+    let ended = tokio::select! {
+        ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
+        () = stop.cancelled() => {
+            Pin::new(&mut connection).graceful_shutdown();
+            poll_fn(|cx| connection.poll_without_shutdown(cx)).await
+        }
+    };
+    if !ended.is_err_and(|error| is_timeout(&error)) {
+        linger(connection.into_parts().io.into_inner()).await;
+    }
+}
+
+fn http(limits: &Limits) -> http1::Builder {
+    let head = limits.head.bytes();
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.idle_time.0 + limits.head_time.0)
+        .max_headers(limits.headers)
+        .max_header_size(head)
+        .max_buf_size(head.saturating_mul(2).max(8192));
+    http
+}
+
+type Answer<B> = Pin<Box<dyn Future<Output = Result<Response<B>, Infallible>> + Send>>;
+
+/// A chunked request is the last of its connection: nobody but hyper knows where it ends.
+fn answer<S, B>(service: &S, request: Request<Incoming>, busy: &Busy) -> Answer<B>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: 'static,
+{
+    busy.store(true, Ordering::Release);
+    let (busy, last) = (Arc::clone(busy), request.headers().contains_key(TRANSFER_ENCODING));
+    let answer = service.call(request);
+    Box::pin(async move {
+        let mut response = answer.await?;
+        busy.store(false, Ordering::Release);
+        if last {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    })
+}
+
+fn is_timeout(error: &hyper::Error) -> bool {
+    error.is_timeout() || io_kind(error) == Some(io::ErrorKind::TimedOut)
+}
+
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: u64 = 1 << 20;
+
+/// Closes so that the answer arrives: a socket closed over unread bytes resets, and the sender of a body that was
+/// refused unread would never see why.
+async fn linger<I: AsyncRead + AsyncWrite + Unpin>(mut io: I) {
+    let close = async {
+        io.shutdown().await?;
+        tokio::io::copy(&mut io.take(LINGER_BYTES), &mut tokio::io::sink()).await
+    };
+    // Whether the far side hung up first or not, the connection is over.
+    let _ = timeout(LINGER, close).await;
+}

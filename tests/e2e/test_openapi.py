@@ -1,6 +1,5 @@
 """Do public tools understand what we publish: the description of the desk, the desk itself, the metrics?"""
 
-import json
 import os
 import pathlib
 import re
@@ -11,8 +10,9 @@ import sys
 import openapi_spec_validator
 import pytest
 import requests
-from house import CANARIES
-from knocks import books, form, leads, new_phone, telegram
+from house import CANARIES, wait_until
+from knocks import SHOWN_WITHIN, books, form, leads, new_id, new_phone, telegram, twilio
+from test_twilio import bridged
 
 TOKEN = "only-for-this-test-0123456789"
 TOKENS = [{"name": "examiner", "token": TOKEN, "scopes": ["manage"]}]
@@ -53,7 +53,9 @@ def examined(house, folder):
     config.write_text(EXAMINATION.format(lead=leads(house)[0]["id"]))
     line = [
         TOOLS / "schemathesis", "--config-file", config, "run", f"{house.desk}/openapi.json",
-        "--header", f"Authorization: Bearer {TOKEN}", "--checks", "all", "--max-examples", str(EXAMPLES),
+        "--header", f"Authorization: Bearer {TOKEN}", "--checks", "all",
+        # A body may fit the description and still make no sense: 422 says why.
+        "--exclude-checks", "positive_data_acceptance", "--max-examples", str(EXAMPLES),
         "--phases", "examples,coverage,fuzzing", "--seed", "7", "--request-timeout", "20", "--continue-on-failure",
         "--report", "junit", "--report-dir", folder,
     ]
@@ -92,14 +94,20 @@ def test_promtool_accepts_the_metrics_before_and_after_traffic(leadgate):
 SERIES = """
     signals_accepted_total signals_refused_total accept_seconds journal_unreleased journal_unreleased_oldest_seconds
     inbox_lag decide_seconds signals_total leads_waiting leads_waiting_oldest_seconds assignments_total person_load
-    queue_length dead_letters quarantined books_difference
+    queue_length dead_letters quarantined books_difference time_to_first_contact_seconds
+    time_to_first_contact_business_seconds
 """.split()
 
 
-def test_every_series_of_the_contract_is_there_once_there_was_traffic(leadgate):
-    for person in CANARIES:
-        form(leadgate, {"name": person.name, "phone": person.phone, "email": person.email})
-    telegram(leadgate, {"update_id": 1}, secret="wrong")
-    books(leadgate, "demo-form")
-    typed = set(re.findall(r"^# TYPE leadgate_(\w+) ", leadgate.metrics(), flags=re.MULTILINE))
-    assert not [name for name in SERIES if name not in typed]
+def test_every_series_of_the_contract_is_there_once_there_was_traffic(open_house):
+    house = open_house(settings={"workers.gauges_every": "200ms"})
+    for event in bridged(new_phone(), new_id("CA"), new_id("CA")):
+        twilio(house, event)
+    telegram(house, {"update_id": 1}, secret="wrong")
+    books(house, "demo-line")
+
+    def missing():
+        typed = set(re.findall(r"^# TYPE leadgate_(\w+) ", house.metrics(), flags=re.MULTILINE))
+        return [name for name in SERIES if name not in typed]
+
+    wait_until(lambda: not missing(), SHOWN_WITHIN, lambda: str(missing()))

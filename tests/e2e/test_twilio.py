@@ -190,13 +190,13 @@ def test_a_call_that_only_our_greeting_answered_does_not_stop_the_clock(house):
 def bridged(caller, sid, leg_sid):
     """Ivan answers after eight seconds and talks for 42."""
     return [
-        leg(sid, "ringing", caller, -60),
-        leg(sid, "in-progress", caller, -59),
+        leg(sid, "ringing", caller, -60, CallerName="VERNER OLEG"),
+        leg(sid, "in-progress", caller, -59, CallerName="VERNER OLEG"),
         child(leg_sid, sid, "initiated", caller, -58),
         child(leg_sid, sid, "ringing", caller, -57),
         child(leg_sid, sid, "in-progress", caller, -51),
         child(leg_sid, sid, "completed", caller, -9, CallDuration="42"),
-        leg(sid, "completed", caller, -8, CallDuration="51"),
+        leg(sid, "completed", caller, -8, CallDuration="51", CallerName="VERNER OLEG"),
     ]
 
 

@@ -250,7 +250,7 @@ fn an_event_in_json_is_read_like_a_form_and_one_of_another_kind_is_kept_for_peop
     let json = |body: &str| read("twilio", &signed(URL, "application/json", body, ""));
     let told = r#"{"CallSid": "CA1", "CallStatus": "ringing", "From": "+14158675309", "To": "+18005551212"}"#;
     let form = "CallSid=CA1&CallStatus=ringing&From=%2B14158675309&To=%2B18005551212";
-    assert_eq!(json(told), read("twilio", &signed(URL, FORM, form, "")));
+    assert_eq!(format!("{:?}", json(told)), format!("{:?}", read("twilio", &signed(URL, FORM, form, ""))));
     for other in [r#"{"Level": "ERROR"}"#, "[]", "{", ""] {
         assert!(matches!(json(other), Err(Refusal::Unreadable(_))), "{other}");
     }

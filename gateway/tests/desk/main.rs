@@ -1,0 +1,12 @@
+//! The desk over a real embedded ledger, asked as callers ask it.
+
+mod access;
+mod aside;
+mod events;
+mod exclusions;
+mod feedback;
+mod house;
+mod leads;
+mod openapi;
+mod process;
+mod served;

@@ -219,7 +219,7 @@ mod tests {
             ("", "400 at line 1 column 0"),
             ("[[[[", "422 expected a boolean at line 1 column 1"),
         ] {
-            assert_eq!(told(body.as_bytes()), says.replace('`', "`"), "{body}");
+            assert_eq!(told(body.as_bytes()), says, "{body}");
         }
         assert!(told(b"{\"present\": \"\xff\"}").starts_with("4"));
         assert!(parse::<Small>(b"\xef\xbb\xbf{\"present\":true}").is_ok());

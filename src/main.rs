@@ -5,6 +5,25 @@ mod config;
 mod log;
 mod startup;
 
-fn main() -> std::process::ExitCode {
-    startup::run(None, startup::Role::All)
+use clap::Parser as _;
+use cli::{Cli, Command, Common};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let Cli { common, command } = Cli::parse();
+    match command {
+        None => startup::run(common.config.as_deref(), startup::Role::All),
+        Some(Command::Run { role }) => startup::run(common.config.as_deref(), role),
+        Some(Command::Check { files }) => check(&common, &files),
+        Some(command) => cli::answer(common, command, &cli::environment()),
+    }
+}
+
+fn check(common: &Common, files: &[PathBuf]) -> ExitCode {
+    let mut stdout = std::io::stdout().lock();
+    match cli::check::run(common.config.as_deref(), files, &cli::environment(), common.json, &mut stdout) {
+        Ok(code) => ExitCode::from(code),
+        Err(_) => ExitCode::FAILURE,
+    }
 }

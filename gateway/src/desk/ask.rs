@@ -224,7 +224,7 @@ mod tests {
             ("[[[[", "422 expected a JSON object"),
             (" [true]", "422 expected a JSON object"),
         ] {
-            assert_eq!(told(body.as_bytes()), says.replace('`', "`"), "{body}");
+            assert_eq!(told(body.as_bytes()), says, "{body}");
         }
         assert!(told(b"{\"present\": \"\xff\"}").starts_with("4"));
         assert!(parse::<Small>(b"\xef\xbb\xbf{\"present\":true}").is_ok());

@@ -100,6 +100,7 @@ class House:
         self.may_be_unbalanced = False
         own = {"gateway.listen": public, "desk.listen": desk, "log.format": "json"}
         texts = {"demo": DEMO.read_text()} if workspaces is None else workspaces
+        self.workspaces = list(texts)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log.touch()
         write_config(self.folder, {**own, **(settings or {})}, texts)
@@ -191,13 +192,13 @@ class House:
         self.assert_discreet(metrics)
 
     def assert_balanced(self):
-        if not self.may_be_unbalanced:
-            books = self.command("books", "--json")
+        for workspace in [] if self.may_be_unbalanced else self.workspaces:
+            books = self.command("books", "--json", "--workspace", workspace)
             assert books.returncode == 0, f"the books differ: {books.stdout}{books.stderr}"
 
     def assert_no_dead_letters(self):
-        if not self.may_have_dead_letters:
-            dead = self.command("dead", "list", "--json")
+        for workspace in [] if self.may_have_dead_letters else self.workspaces:
+            dead = self.command("dead", "list", "--json", "--workspace", workspace)
             assert dead.returncode == 0, dead.stderr
             assert rows(json.loads(dead.stdout)) == []
 

@@ -92,6 +92,13 @@ def told(house, path, **request):
     return answer.json()
 
 
+def refused(answer, status):
+    """What the refusal says, which is a problem as RFC 9457 writes it."""
+    assert answer.status_code == status, f"{answer.status_code} {answer.text}"
+    assert answer.headers["content-type"] == "application/problem+json" and answer.json()["status"] == status
+    return answer.json()
+
+
 def books(house, channel):
     """The verdicts of one channel, once nothing of it is in flight; they balance."""
 
@@ -107,7 +114,8 @@ def books(house, channel):
 
 def grown(before, after):
     """What the books got between two looks."""
-    return {verdict: after[verdict] - before.get(verdict, 0) for verdict in after if after[verdict] != before.get(verdict, 0)}
+    changes = {verdict: count - before.get(verdict, 0) for verdict, count in after.items()}
+    return {verdict: change for verdict, change in changes.items() if change}
 
 
 def leads(house, **filters):

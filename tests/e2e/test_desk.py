@@ -8,12 +8,9 @@ import pytest
 import requests
 from house import DEMO, wait_until
 from knocks import (
-    BOT_SECRET, IVAN, LINE, LINE_SECRET, SHOWN_WITHIN, ask, books, by_phone, form, grown, kinds, knock, lead, leads,
-    marked, new_id, new_phone, running, told,
+    BOT_SECRET, IVAN, LINE, SHOWN_WITHIN, ask, books, by_phone, form, grown, kinds, knock, lead, leads, marked, new_id,
+    new_phone, refused, running, told,
 )
-from twilio.request_validator import RequestValidator
-
-PROBLEM = "application/problem+json"
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +23,6 @@ def new_lead(house, **fields):
     mark = new_id("desk")
     form(house, {"phone": new_phone(), "case": mark} | fields)
     return marked(house, mark)
-
-
-def refused(answer, status):
-    assert answer.status_code == status, f"{answer.status_code} {answer.text}"
-    assert answer.headers["content-type"] == PROBLEM and answer.json()["status"] == status
-    return answer.json()
 
 
 # --- who may ask
@@ -104,11 +95,11 @@ def test_each_scope_opens_what_it_names_and_no_more(guarded):
                 refused(answer, 403)
 
 
-def test_another_companys_token_sees_no_workspace_and_no_lead(guarded):
+def test_another_company_sees_no_workspace_and_no_lead(guarded):
     one = new_lead(guarded)
     for path in ("events", "leads", f"leads/{one['id']}"):
         refused(bearing(guarded, SECRETS["other"], path), 404)
-        assert ask(guarded, path.split("/")[0], workspace="second", headers={"Authorization": f"Bearer {SECRETS['other']}"}).status_code == 200
+        assert bearing(guarded, SECRETS["other"], path.split("/")[0], workspace="second").status_code == 200
     refused(ask(guarded, f"leads/{one['id']}", workspace="second"), 404)
 
 
@@ -145,7 +136,8 @@ def test_a_crm_tells_the_whole_story_of_a_lead(house):
     assert changed(house, one, contacted_by="ivan", stage="contacted")["contacted_at"]
     say(house, one, type="stage", stage="qualified", reason="wants July", by="ivan")
     changed(house, one, stage="qualified")
-    [moved] = [event for event in house.events() if event["subject"] == one["id"] and event["type"] == "lead.stage_changed"]
+    about = [event for event in house.events() if event["subject"] == one["id"]]
+    [moved] = [event for event in about if event["type"] == "lead.stage_changed"]
     assert moved["data"]["change"] == {"from": "contacted", "to": "qualified", "by": "ivan", "reason": "wants July"}
     say(house, one, type="outcome", outcome="converted", value=120000.5, by="ivan")
     done = changed(house, one, outcome="converted", stage="converted", value=120000.5)
@@ -188,17 +180,19 @@ def test_the_same_report_twice_is_one(house):
 )
 def test_feedback_that_makes_no_sense_is_refused_with_the_reason(house, said, status):
     one = new_lead(house)
-    problem = refused(ask(house, f"leads/{one['id']}/feedback", method="POST", data=json.dumps(said), headers={"Content-Type": "application/json"}), status)
+    path, kind = f"leads/{one['id']}/feedback", {"Content-Type": "application/json"}
+    problem = refused(ask(house, path, method="POST", data=json.dumps(said), headers=kind), status)
     assert problem["detail"] and "why not" not in str(problem)
     assert lead(house, one["id"])["version"] == one["version"]
 
 
 def test_feedback_about_no_lead_is_404_and_other_bodies_are_415_or_400(house):
     for id in ("none", "0" * 26, "../../leads", "%00", "06h00bg1mb84kv7fpsm9nbdlfk"):
-        refused(ask(house, f"leads/{urllib.parse.quote(id, safe='')}/feedback", method="POST", json={"type": "attempt"}), 404)
+        path = f"leads/{urllib.parse.quote(id, safe='')}/feedback"
+        refused(ask(house, path, method="POST", json={"type": "attempt"}), 404)
     one = new_lead(house)
     path = f"leads/{one['id']}/feedback"
-    refused(ask(house, path, method="POST", data="type=attempt", headers={"Content-Type": "application/x-www-form-urlencoded"}), 415)
+    refused(ask(house, path, method="POST", data={"type": "attempt"}), 415)
     refused(ask(house, path, method="POST", data="{", headers={"Content-Type": "application/json"}), 400)
     refused(ask(house, path, method="POST", json={"type": "attempt"}, headers={"Idempotency-Key": "k" * 256}), 422)
 
@@ -258,7 +252,8 @@ def test_a_line_of_the_file_is_removed_in_the_file(house):
 
 def test_an_import_is_taken_whole_or_not_at_all(house):
     good = [{"match": f"email:import{n}@many.example", "reason": "list"} for n in range(300)]
-    bad = good[:10] + [{"match": "phone:none", "reason": "list"}, {"match": "what", "reason": "list"}, {"match": "email:x@y.example", "reason": " "}]
+    wrong = [("phone:none", "list"), ("what", "list"), ("email:x@y.example", " ")]
+    bad = good[:10] + [{"match": match, "reason": reason} for match, reason in wrong]
     problem = refused(ask(house, "exclusions/import", method="POST", json={"entries": bad}), 422)
     assert [wrong["line"] for wrong in problem["errors"]] == [11, 12, 13]
     assert "email:import0@many.example" not in listed(house)
@@ -273,7 +268,10 @@ def test_an_import_is_taken_whole_or_not_at_all(house):
     assert pages > 3 and rest | {line["match"] for line in page["exclusions"]} == set(listed(house))
 
 
-@pytest.mark.parametrize("match", ["", "phone:", "phone:abc", "mail:a@b.c", "prefix:7", "domain:", "x" * 5000, "email:a b@c.d"])
+NOBODY = ["", "phone:", "phone:abc", "mail:a@b.c", "prefix:7", "domain:", "x" * 5000, "email:a b@c.d"]
+
+
+@pytest.mark.parametrize("match", NOBODY, ids=lambda match: match[:20])
 def test_a_line_that_means_nothing_is_refused(house, match):
     refused(ask(house, "exclusions", method="POST", json={"match": match, "reason": "r"}), 422)
 
@@ -359,49 +357,7 @@ def test_a_lead_is_given_to_somebody_else_by_hand(house):
     refused(ask(house, path, method="POST", json={"person": "nobody", "reason": "x"}), 422)
 
 
-# --- what could not be read
-
-
-UNREADABLE = {
-    "no JSON": b"{",
-    "invalid UTF-8": b'{"update_id": 1, "message": "\xff"}',
-    "another shape": b'{"update_id": "one", "message": []}',
-    "a list": b"[]",
-    "deep": b"[" * 200_000,
-    "two documents": b'{"update_id": 1}{"update_id": 2}',
-    "a doubled key": b'{"update_id": 1, "update_id": 2}',
-}
-
-
-@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE.keys())
-def test_a_genuine_but_unreadable_message_is_kept_for_people(house, body):
-    before = books(house, "demo-bot")
-    headers = {"X-Telegram-Bot-Api-Secret-Token": BOT_SECRET, "Content-Type": "application/json"}
-    assert knock(house, "demo-bot", data=body, headers=headers).status_code == 204
-    assert grown(before, books(house, "demo-bot")) == {"quarantined": 1}
-    newest = told(house, "quarantine")["entries"][0]
-    assert newest["channel"] == "demo-bot" and newest["source"] == "telegram" and newest["bytes"] == len(body)
-    whole = told(house, f"quarantine/{newest['uid']}")
-    assert base64.b64decode(whole["raw_base64"]) == body and whole["reason"] and whole["entry"] is None
-    problem = refused(ask(house, f"quarantine/{newest['uid']}/release", method="POST"), 422)
-    assert "still cannot be read" in problem["detail"]
-    assert told(house, f"quarantine/{newest['uid']}")["uid"] == newest["uid"], "a refused release takes nothing out"
-
-
-def test_a_genuine_call_event_without_a_call_is_kept_for_people(house):
-    fields = {"AccountSid": "AC1", "Something": "New"}
-    signature = RequestValidator(LINE_SECRET).compute_signature(f"{house.public}/in/{LINE}", fields)
-    answer = knock(house, LINE, data=fields, headers={"X-Twilio-Signature": signature})
-    assert 200 <= answer.status_code < 300
-    wait_until(lambda: any(one["channel"] == LINE for one in told(house, "quarantine")["entries"]), SHOWN_WITHIN)
-
-
-def test_what_is_not_there_cannot_be_shown_or_brought_back(house):
-    for kind, verb in (("dead", "retry"), ("quarantine", "release")):
-        for uid in ("none", "06h00bg1mb84kv7fpsm9nbdlfk"):
-            refused(ask(house, f"{kind}/{uid}"), 404)
-            refused(ask(house, f"{kind}/{uid}/{verb}", method="POST"), 404)
-    assert told(house, "dead") == {"entries": [], "next": None}
+# --- books and samples
 
 
 def test_the_bytes_of_people_are_for_those_who_manage(guarded):
@@ -417,7 +373,7 @@ def test_the_books_name_every_verdict_and_balance(house):
     new_lead(house)
     said = told(house, "books")
     assert said["balanced"]
-    words = {"lead", "duplicate", "excluded", "junk", "synthetic", "redelivered", "update", "unmatched", "command", "quarantined", "dead"}
+    words = set("lead duplicate excluded junk synthetic redelivered update unmatched command quarantined dead".split())
     for line in said["channels"]:
         assert set(line["verdicts"]) == words and line["difference"] == 0
         assert line["accepted"] == sum(line["verdicts"].values()) + line["in_flight"]

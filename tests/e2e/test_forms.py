@@ -2,6 +2,7 @@
 
 import json
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from house import DEMO, wait_until
@@ -77,7 +78,8 @@ def as_multipart(house, fields):
 
 
 def as_beacon(house, fields):
-    return knock(house, "demo-form", data=json.dumps(fields).encode(), headers={"Content-Type": "text/plain;charset=UTF-8"})
+    beacon = {"Content-Type": "text/plain;charset=UTF-8"}
+    return knock(house, "demo-form", data=json.dumps(fields).encode(), headers=beacon)
 
 
 ENCODINGS = [
@@ -102,7 +104,8 @@ def test_every_encoding_becomes_the_same_lead(house, send):
 
 def test_files_are_told_of_and_not_kept(house):
     mark = new_id("files")
-    files = [("case", (None, mark)), ("phone", (None, new_phone())), ("plan", ("../../план.pdf", b"%PDF-1.7", "application/pdf"))]
+    plan = ("../../план.pdf", b"%PDF-1.7", "application/pdf")
+    files = [("case", (None, mark)), ("phone", (None, new_phone())), ("plan", plan)]
     assert knock(house, "demo-form", files=files).status_code == 200
     [told_of] = marked(house, mark)["attributes"]["files"]
     assert told_of["size"] == 8 and told_of["type"] == "application/pdf"
@@ -203,7 +206,6 @@ def test_a_post_sent_again_with_its_id_is_the_same_post(house):
 
 
 def test_fifty_identical_posts_in_one_instant_are_one_lead(house):
-    from concurrent.futures import ThreadPoolExecutor
     phone, before = new_phone(), books(house, "demo-form")
     with ThreadPoolExecutor(50) as crowd:
         answers = list(crowd.map(lambda _: form(house, {"phone": phone, "name": "Twice"}).status_code, range(50)))
@@ -232,7 +234,8 @@ def test_an_address_with_a_key_is_only_known_with_it(open_house):
 
 
 def test_a_channel_may_say_where_its_fields_stand(open_house):
-    text = DEMO.read_text().replace('source = "form"\n', 'source = "form"\nfields = { phone = "a.b", budget = "c" }\n', 1)
+    line = 'source = "form"\nfields = { phone = "a.b", budget = "c" }\n'
+    text = DEMO.read_text().replace('source = "form"\n', line, 1)
     house = open_house(workspaces={"demo": text})
     phone = new_phone()
     form(house, {"a": {"b": phone}, "c": "7", "phone": "+79990000000", "case": "mapped"})

@@ -9,7 +9,7 @@ import pytest
 from house import DEMO, wait_until
 from knocks import (
     IVAN, LINE, LINE_SECRET, OUR_NUMBER, SHOWN_WITHIN, books, by_phone, grown, kinds, knock, lead, new_id, new_phone,
-    running, stamp, twilio,
+    refused, running, stamp, twilio,
 )
 from multidict import MultiDict
 from twilio.request_validator import HMAC_SHA256, RequestValidator
@@ -45,7 +45,7 @@ def ringing(caller):
 
 
 def refusal(answer):
-    assert answer.status_code == 401, f"{answer.status_code} {answer.text}"
+    refused(answer, 401)
     return answer.content
 
 
@@ -234,7 +234,8 @@ def test_a_call_nobody_of_ours_answered_in_time_is_not_contacted(house):
 
 def test_the_result_of_a_dial_is_enough_where_the_legs_are_silent(house):
     caller, sid = new_phone(), new_id("CA")
-    dialled = leg(sid, "in-progress", caller, -1, DialCallStatus="completed", DialCallSid=new_id("CA"), DialCallDuration="30")
+    result = {"DialCallStatus": "completed", "DialCallSid": new_id("CA"), "DialCallDuration": "30"}
+    dialled = leg(sid, "in-progress", caller, -1, **result)
     play(house, [leg(sid, "ringing", caller, -40), dialled, leg(sid, "completed", caller, 0, CallDuration="39")])
     one = settled(house, caller)
     assert one["contacted_at"] is not None and one["call"]["talk_s"] == 30

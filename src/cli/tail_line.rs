@@ -84,7 +84,7 @@ fn changed(kind: &str, lead: &Value, change: &Value) -> Vec<String> {
         "lead.created" => {
             say("", &lead["kind"]);
             say("repeat no. ", &lead["repeat"]["prior_leads"]);
-            say("by ", &assigned(&change["why"])["rule"]);
+            say("rule ", &assigned(&change["why"])["rule"]);
         }
         "lead.touched" => {
             say("", &change["duplicate"]);
@@ -96,14 +96,14 @@ fn changed(kind: &str, lead: &Value, change: &Value) -> Vec<String> {
         }
         "lead.assigned" | "lead.queued" => {
             say("from ", &change["from"]);
-            say("by ", &change["rule"]);
+            say("rule ", &change["rule"]);
         }
         "lead.attempted" | "lead.contacted" => {
             say("via ", &change["via"]);
             say("by ", &change["by"]);
         }
         "lead.sla_warning" | "lead.sla_breached" => {
-            say("percent of the time gone: ", &change["percent"]);
+            say("of the time gone, in %: ", &change["percent"]);
             say("due ", &Value::from(moment(&change["due_at"])));
         }
         "lead.stage_changed" => {
@@ -198,7 +198,21 @@ mod tests {
     #[test]
     fn an_event_reads_in_one_line_without_the_customer() {
         let lines: Vec<String> = events().iter().map(|event| shown(event, false)).collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @"
+        2026-11-21 20:15:00Z  lead.created        a7b8c9d0  demo-form       ivan        new         form, repeat no. 2, rule least load
+        2026-11-21 20:15:00Z  lead.touched        a7b8c9d0  demo-form       ivan        new         cross channel, after it was closed
+        2026-11-21 20:15:00Z  lead.touched        a7b8c9d0  demo-form       ivan        new         call answered
+        2026-11-21 20:15:00Z  lead.assigned       a7b8c9d0  demo-form       ivan        new         from anna, rule manual
+        2026-11-21 20:15:00Z  lead.queued         a7b8c9d0  demo-form       ivan        new         rule queue
+        2026-11-21 20:15:00Z  lead.attempted      a7b8c9d0  demo-form       ivan        new         by ivan
+        2026-11-21 20:15:00Z  lead.contacted      a7b8c9d0  demo-form       ivan        new         via inbound call, by ivan
+        2026-11-21 20:15:00Z  lead.sla_warning    a7b8c9d0  demo-form       ivan        new         of the time gone, in %: 50, due 2026-11-21 20:30:00Z
+        2026-11-21 20:15:00Z  lead.sla_breached   a7b8c9d0  demo-form       ivan        new         due 2026-11-21 20:30:00Z
+        2026-11-21 20:15:00Z  lead.stage_changed  a7b8c9d0  demo-form       ivan        new         was new
+        2026-11-21 20:15:00Z  lead.closed         a7b8c9d0  demo-form       ivan        new         rejected, by crm
+        2026-11-21 20:15:00Z  lead.closed         a7b8c9d0  demo-form       ivan        new         merged into a7b8c9e0
+        2026-11-21 20:15:00Z  lead.corrected      a7b8c9d0  demo-form       ivan        new         contacted at
+        ");
         for line in &lines {
             assert!(!line.contains("79035551234") && !line.contains("Vera"), "{line}");
         }
@@ -206,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_customer_is_shown_when_asked_for_and_cannot_move_the_cursor() {
-        insta::assert_snapshot!(shown(&event("lead.attempted", json!({})), true), @"");
+        insta::assert_snapshot!(shown(&event("lead.attempted", json!({})), true), @r#"2026-11-21 20:15:00Z  lead.attempted      a7b8c9d0  demo-form       ivan        new         Vera [2J, +79035551234, vera@example.com, telegram:777, "call +79035551234""#);
     }
 
     #[test]
@@ -218,6 +232,10 @@ mod tests {
             "source": "/leadgate/demo/demo-line", "time": "2026-11-21T20:15:00.123Z",
             "data": {"contact": {"phones": ["+79035551234"]}, "change": {"linked": ["+79035551234"]}}});
         let lines = [&test, &linked, &json!({})].map(|event| shown(event, false));
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @"
+        2026-11-21 20:15:00Z  lead.created        a7b8c9d0  demo-form       -           new         form, repeat no. 2, [test: technical]
+        2026-11-21 20:15:00Z  contact.linked      a7b8c9d0  demo-line       -           -           linked
+                                                        -           -
+        ");
     }
 }

@@ -18,7 +18,11 @@ fn typed(stage: &Stage, line: &str) -> Ended {
 }
 
 fn typed_with(stage: &Stage, words: &[&str]) -> Ended {
-    let desk = ["leadgate", "--desk", &stage.base];
+    typed_at(&stage.base, stage, words)
+}
+
+fn typed_at(desk: &str, stage: &Stage, words: &[&str]) -> Ended {
+    let desk = ["leadgate", "--desk", desk];
     let Cli { common, command } = Cli::try_parse_from(desk.iter().chain(words)).unwrap();
     let (mut to, json) = (Vec::new(), common.json);
     let done = answered(common, command.unwrap(), &Env::new(), &mut Output::plain(json, &mut to));
@@ -90,8 +94,12 @@ const BOOKS: &str = r#"{"balanced":false,"channels":[
 fn books_that_differ_are_shown_and_end_with_1() {
     let stage = Stage::play(&[("GET /v1/workspaces", json(SPACES)), ("GET /v1/workspaces/demo/books", json(BOOKS))]);
     let Ended(code, out, sentence) = typed(&stage, "books");
-    insta::assert_snapshot!(out, @"");
-    insta::assert_snapshot!(sentence, @"");
+    insta::assert_snapshot!(out, @"
+    channel    accepted  lead  duplicate  in flight  difference
+    demo-form  12        7     3          2          0
+    demo-line  5         4     0          0          +1
+    ");
+    insta::assert_snapshot!(sentence, @"the books differ: demo-line (+1); ask again in a minute, and if it stays keep the data folder as it is and report it");
     assert_eq!(code, 1);
     let Ended(code, out, _) = typed(&stage, "books --json");
     assert_eq!((code, out), (1, format!("{BOOKS}\n")), "machines get the answer as it came");
@@ -160,9 +168,9 @@ fn every_refusal_is_one_sentence_that_says_what_to_do() {
 
 #[test]
 fn a_desk_that_is_not_there_says_how_to_start_it() {
-    let nobody = Stage { ..Stage::play(&[]) };
+    let stage = Stage::play(&[]);
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let Ended(code, _, sentence) = typed_with(&nobody, &["books", "--desk", &format!("http://{free}")]);
+    let Ended(code, _, sentence) = typed_at(&format!("http://{free}"), &stage, &["books"]);
     let sentence = sentence.replace(&free.to_string(), "ADDRESS");
     let expected = "the desk at http://ADDRESS cannot be reached (connection refused): is leadgate running? \
                     Start it with `leadgate`, or name its desk with --desk";
@@ -200,8 +208,22 @@ fn what_was_set_aside_is_listed_shown_and_brought_back() {
         ("GET /v1/workspaces/demo/dead/u1", json(entry)),
         ("POST /v1/workspaces/demo/dead/u1/retry", other(202, "application/json", r#"{"id":"u2","ids":["u2"]}"#)),
     ]);
-    insta::assert_snapshot!(fine(&stage, "dead list"), @"");
-    insta::assert_snapshot!(fine(&stage, "dead show u1"), @"");
+    insta::assert_snapshot!(fine(&stage, "dead list"), @"
+    uid  channel    received              attempts  reason
+    u1   demo-form  2026-11-21 20:15:00Z  4         it stops the engine
+    older ones: add --before c1
+    ");
+    insta::assert_snapshot!(fine(&stage, "dead show u1"), @"
+    uid           u1
+    channel       demo-form
+    source        form
+    received_at   2026-11-21T20:15:00.000Z
+    set_aside_at  2026-11-21T20:15:01.000Z
+    reason        it stops the engine
+    attempts      4
+
+    hi
+    ");
     assert_eq!(fine(&stage, "dead retry u1"), "u1 is decided anew\n");
     assert_eq!(fine(&stage, "dead retry --all"), "u1 is decided anew\n");
     let none = "the workspace demo has no dead letter u9; `leadgate dead list` shows them";
@@ -244,7 +266,12 @@ fn exclusions_are_added_removed_and_listed() {
     assert_eq!(stage.heard()[1].body, body);
     assert_eq!(fine(&stage, "exclude remove domain:a.b"), "domain:a.b is no longer excluded\n");
     assert_eq!(stage.lines().pop().unwrap(), format!("DELETE {path}?match=domain%3Aa.b"));
-    insta::assert_snapshot!(fine(&stage, "exclude list"), @"");
+    insta::assert_snapshot!(fine(&stage, "exclude list"), @"
+    match               reason    from  by   expires
+    domain:a.b          supplier  file
+    phone:+74950000000  robot     desk  ops  2028-01-01 00:00:00Z
+    more: add --after c1
+    ");
 }
 
 /// A file in a folder of its own.
@@ -270,7 +297,11 @@ fn an_import_is_one_request() {
 fn one_wrong_line_and_nothing_is_imported() {
     let stage = Stage::play(&[("GET /v1/workspaces", json(SPACES))]);
     let (_folder, list) = file("match,reason\ndomain:a.b,supplier\nnonsense,reason\ndomain:c.d,\n");
-    insta::assert_snapshot!(refused(&stage, &format!("exclude import {list}")), @"");
+    insta::assert_snapshot!(refused(&stage, &format!("exclude import {list}")), @"
+    line 3: expected `phone:`, `email:`, `domain:`, `prefix:` or `handle:` and a value
+    line 4: the reason is missing; whoever wonders later needs it
+    2 wrong lines of 3; nothing was imported: mend the file and import again
+    ");
     assert_eq!(stage.lines(), Vec::<String>::new(), "the desk is not asked");
     let (_folder, empty) = file("match,reason\n");
     assert_eq!(
@@ -287,7 +318,10 @@ fn lines_that_the_desk_refuses_are_told_as_the_file_counts_them() {
     let stage =
         Stage::play(&[("GET /v1/workspaces", json(SPACES)), (path, other(422, "application/problem+json", refusal))]);
     let (_folder, list) = file("match,reason\n\ndomain:a.b,x\n\nphone:123,y\n");
-    insta::assert_snapshot!(refused(&stage, &format!("exclude import {list}")), @"");
+    insta::assert_snapshot!(refused(&stage, &format!("exclude import {list}")), @"
+    line 5: this is not a phone number
+    the desk refused: the request does not make sense: 1 of 2 lines are wrong; nothing was imported
+    ");
 }
 
 #[test]
@@ -329,7 +363,10 @@ fn a_tail_comes_back_where_it_was_cut() {
         ),
         ("GET /v1/workspaces/demo/events", stream(&published(LEAD, "c2"))),
     ]);
-    insta::assert_snapshot!(fine(&stage, "tail --count 2"), @"");
+    insta::assert_snapshot!(fine(&stage, "tail --count 2"), @"
+    2026-11-21 20:15:00Z  lead.created        a7b8c9d0  demo-form       ivan        new         form
+    2026-11-21 20:15:00Z  lead.created        a7b8c9d0  demo-form       ivan        new         form
+    ");
     let resumed: Vec<_> = stage.heard().iter().skip(2).map(|heard| heard.headers["last-event-id"].clone()).collect();
     assert_eq!(resumed, ["c0", "c1"], "half an event was not seen");
 }
@@ -439,7 +476,7 @@ fn an_entrance_that_refuses_or_loses_the_test_is_told_in_one_sentence() {
     let sentence = "the entrance answered 401 instead of 200: not believed: the proof is wrong";
     assert_eq!(refused(&stage, "send demo-form"), sentence);
     let stage = entrance(accepted().0, &["{\"type\":\"lead.created\",\"data\":{}}"]);
-    insta::assert_snapshot!(impatient(&stage), @"");
+    insta::assert_snapshot!(impatient(&stage), @"the entrance accepted it, entry 0s3ge1o70s3ge1o70s3ge1o70s, but no lead of demo-form was readable within 0 s; `leadgate books` shows what became of it, the log of the workers why");
     let sentence = "there is no channel demo-from; there are: demo-line, demo-form";
     assert_eq!(refused(&stage, "send demo-from"), sentence);
 }

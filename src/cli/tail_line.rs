@@ -159,7 +159,7 @@ mod tests {
         })
     }
 
-    fn event(kind: &str, change: Value) -> Value {
+    fn event(kind: &str, change: &Value) -> Value {
         json!({
             "type": kind, "subject": "06c8d0u1v2g3h4i5j6a7b8c9d0", "time": "2026-11-21T20:15:00.123Z",
             "source": "/leadgate/demo/demo-form", "data": {"schema": 1, "lead": lead(), "change": change},
@@ -175,23 +175,23 @@ mod tests {
         let why = json!([{"at": "…", "rules": "r", "what": {"assigned": {"to": "ivan", "rule": "least_load"}}}]);
         let due = "2026-11-21T20:30:00.000Z";
         vec![
-            event("lead.created", json!({"why": why})),
+            event("lead.created", &json!({"why": why})),
             event(
                 "lead.touched",
-                json!({"duplicate": "cross_channel", "after_close": true,
+                &json!({"duplicate": "cross_channel", "after_close": true,
                 "touch": {"text": "+79035551234"}}),
             ),
-            event("lead.touched", json!({"call": {"id": "CA1", "phase": "answered"}})),
-            event("lead.assigned", json!({"from": "anna", "owner": "ivan", "rule": "manual"})),
-            event("lead.queued", json!({"from": null, "owner": null, "rule": "queue"})),
-            event("lead.attempted", json!({"by": "ivan"})),
-            event("lead.contacted", json!({"by": "ivan", "via": "inbound_call"})),
-            event("lead.sla_warning", json!({"percent": 50, "due_at": due})),
-            event("lead.sla_breached", json!({"due_at": due, "owner": "ivan"})),
-            event("lead.stage_changed", json!({"from": "new", "to": "qualified", "reason": "+79035551234"})),
-            event("lead.closed", json!({"outcome": "rejected", "reason": "+79035551234", "by": "crm"})),
-            event("lead.closed", json!({"merged_into": "06c8d0u1v2g3h4i5j6a7b8c9e0"})),
-            event("lead.corrected", json!({"contacted_at": {"was": due, "is": due}})),
+            event("lead.touched", &json!({"call": {"id": "CA1", "phase": "answered"}})),
+            event("lead.assigned", &json!({"from": "anna", "owner": "ivan", "rule": "manual"})),
+            event("lead.queued", &json!({"from": null, "owner": null, "rule": "queue"})),
+            event("lead.attempted", &json!({"by": "ivan"})),
+            event("lead.contacted", &json!({"by": "ivan", "via": "inbound_call"})),
+            event("lead.sla_warning", &json!({"percent": 50, "due_at": due})),
+            event("lead.sla_breached", &json!({"due_at": due, "owner": "ivan"})),
+            event("lead.stage_changed", &json!({"from": "new", "to": "qualified", "reason": "+79035551234"})),
+            event("lead.closed", &json!({"outcome": "rejected", "reason": "+79035551234", "by": "crm"})),
+            event("lead.closed", &json!({"merged_into": "06c8d0u1v2g3h4i5j6a7b8c9e0"})),
+            event("lead.corrected", &json!({"contacted_at": {"was": due, "is": due}})),
         ]
     }
 
@@ -220,12 +220,12 @@ mod tests {
 
     #[test]
     fn the_customer_is_shown_when_asked_for_and_cannot_move_the_cursor() {
-        insta::assert_snapshot!(shown(&event("lead.attempted", json!({})), true), @r#"2026-11-21 20:15:00Z  lead.attempted      a7b8c9d0  demo-form       ivan        new         Vera [2J, +79035551234, vera@example.com, telegram:777, "call +79035551234""#);
+        insta::assert_snapshot!(shown(&event("lead.attempted", &json!({})), true), @r#"2026-11-21 20:15:00Z  lead.attempted      a7b8c9d0  demo-form       ivan        new         Vera [2J, +79035551234, vera@example.com, telegram:777, "call +79035551234""#);
     }
 
     #[test]
     fn events_of_contacts_channels_and_tests_have_lines_too() {
-        let mut test = event("lead.created", json!({}));
+        let mut test = event("lead.created", &json!({}));
         test["data"]["lead"]["synthetic"] = json!("technical");
         test["data"]["lead"]["owner"] = json!(null);
         let linked = json!({"type": "contact.linked", "subject": "06c8d0u1v2g3h4i5j6a7b8c9d0",

@@ -2,8 +2,8 @@
 
 use crate::books::Verdict;
 use crate::event::Event;
-use crate::facts::{Key, Record};
 use crate::ids::{ChannelId, LeadId, PersonId};
+use crate::record::{Key, Record};
 use crate::state::AssignRule;
 use crate::time::At;
 use std::time::Duration;

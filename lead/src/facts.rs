@@ -5,37 +5,10 @@
 use crate::changes::{Changes, QueueChange};
 use crate::identity::IdentityKey;
 use crate::ids::{CallKey, ContactId, Digest, LeadId, Uid};
+use crate::record::{Key, Record};
 use crate::state;
 use crate::time::At;
 use std::collections::{BTreeSet, HashMap};
-
-/// The name of a record.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Key {
-    Seen(Uid),
-    Same(Digest),
-    Identity(IdentityKey),
-    Contact(ContactId),
-    Lead(LeadId),
-    Call(CallKey),
-    /// Facts that wait for a lead of this identity, or for this very lead.
-    Unmatched([u8; 16]),
-    Exclusion(String),
-    Floor,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Record {
-    Seen(state::Seen),
-    Same(state::Same),
-    Identity(ContactId),
-    Contact(Box<state::Contact>),
-    Lead(Box<state::Lead>),
-    Call(Box<state::CallRecord>),
-    Unmatched(Vec<state::Pending>),
-    Exclusion(Box<state::Exclusion>),
-    Floor(Box<state::Floor>),
-}
 
 /// Records without which nothing can be decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +34,22 @@ struct Queue {
     whole: bool,
 }
 
+impl Queue {
+    /// Keeps the order of the store, oldest first and then by id, so that a batch drains as single entries do.
+    fn apply(&mut self, change: QueueChange) {
+        match change {
+            QueueChange::Put(at, lead) => {
+                let place = self.heads.partition_point(|head| *head < (at, lead));
+                let within = self.whole || place < self.heads.len();
+                if within && self.heads.get(place) != Some(&(at, lead)) {
+                    self.heads.insert(place, (at, lead));
+                }
+            }
+            QueueChange::Drop(at, lead) => self.heads.retain(|head| *head != (at, lead)),
+        }
+    }
+}
+
 impl Facts {
     pub fn knows(&self, key: &Key) -> bool {
         self.records.contains_key(key)
@@ -74,14 +63,12 @@ impl Facts {
     /// What the store said of its queue; `asked` tells whether that is all of it.
     pub fn learn_queue(&mut self, mut heads: Vec<(At, LeadId)>, asked: usize) {
         let whole = heads.len() < asked;
+        heads.sort_unstable();
+        let mut queue = Queue { heads, whole };
         for change in &self.queued {
-            match *change {
-                QueueChange::Put(at, lead) if whole && !heads.contains(&(at, lead)) => heads.push((at, lead)),
-                QueueChange::Put(..) => {}
-                QueueChange::Drop(at, lead) => heads.retain(|head| *head != (at, lead)),
-            }
+            queue.apply(*change);
         }
-        self.queue = Some(Queue { heads, whole });
+        self.queue = Some(queue);
     }
 
     /// How many heads to ask the store for so that `wanted` remain after what this batch took out.
@@ -113,11 +100,7 @@ impl Facts {
         for change in &changes.queue {
             self.queued.push(*change);
             if let Some(queue) = &mut self.queue {
-                match *change {
-                    QueueChange::Put(at, lead) if queue.whole => queue.heads.push((at, lead)),
-                    QueueChange::Put(..) => {}
-                    QueueChange::Drop(at, lead) => queue.heads.retain(|head| *head != (at, lead)),
-                }
+                queue.apply(*change);
             }
         }
     }
@@ -166,53 +149,5 @@ impl Facts {
             Some(Record::Exclusion(exclusion)) => Ok(Some(exclusion)),
             _ => Ok(None),
         }
-    }
-}
-
-impl Record {
-    /// As stored.
-    pub fn encode(&self) -> Vec<u8> {
-        let encoded = match self {
-            Record::Seen(it) => rmp_serde::to_vec(it),
-            Record::Same(it) => rmp_serde::to_vec(it),
-            Record::Identity(it) => return it.bytes().to_vec(),
-            Record::Contact(it) => rmp_serde::to_vec(it),
-            Record::Lead(it) => rmp_serde::to_vec(it),
-            Record::Call(it) => rmp_serde::to_vec(it),
-            Record::Unmatched(it) => rmp_serde::to_vec(it),
-            Record::Exclusion(it) => rmp_serde::to_vec(it),
-            Record::Floor(it) => rmp_serde::to_vec(it),
-        };
-        encoded.expect("records hold nothing that MessagePack cannot say")
-    }
-
-    /// The moment from which a record that does not live for ever ages.
-    pub fn ages_from(&self) -> Option<At> {
-        match self {
-            Record::Seen(it) => Some(it.at),
-            Record::Same(it) => Some(it.at),
-            Record::Call(it) => Some(it.first_seen),
-            // A contact without an open lead ages with its last one.
-            Record::Contact(it) => it.last.as_ref().filter(|_| it.open.is_none()).map(|last| last.closed_at),
-            Record::Unmatched(all) => all.iter().map(|one| one.at).max(),
-            _ => None,
-        }
-    }
-}
-
-impl Key {
-    /// Reads back what [`Record::encode`] wrote; none if the bytes are not that.
-    pub fn decode(&self, bytes: &[u8]) -> Option<Record> {
-        Some(match self {
-            Key::Seen(_) => Record::Seen(rmp_serde::from_slice(bytes).ok()?),
-            Key::Same(_) => Record::Same(rmp_serde::from_slice(bytes).ok()?),
-            Key::Identity(_) => Record::Identity(ContactId::from_bytes(bytes.try_into().ok()?)),
-            Key::Contact(_) => Record::Contact(rmp_serde::from_slice(bytes).ok()?),
-            Key::Lead(_) => Record::Lead(rmp_serde::from_slice(bytes).ok()?),
-            Key::Call(_) => Record::Call(rmp_serde::from_slice(bytes).ok()?),
-            Key::Unmatched(_) => Record::Unmatched(rmp_serde::from_slice(bytes).ok()?),
-            Key::Exclusion(_) => Record::Exclusion(rmp_serde::from_slice(bytes).ok()?),
-            Key::Floor => Record::Floor(rmp_serde::from_slice(bytes).ok()?),
-        })
     }
 }

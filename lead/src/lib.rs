@@ -16,6 +16,7 @@ pub mod geo;
 pub mod identity;
 pub mod ids;
 pub mod phone;
+pub mod record;
 pub mod rules;
 pub mod state;
 pub mod text;

@@ -1,5 +1,7 @@
 //! What must hold for every backend? One suite; a backend's own test file is a single call of [`run`].
 
+#![expect(clippy::unwrap_used, reason = "a suite of tests: what cannot be unwrapped has failed")]
+
 mod commits;
 mod made;
 mod reads;

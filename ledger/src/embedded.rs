@@ -5,6 +5,7 @@
 
 mod commit;
 mod desk;
+mod readers;
 mod records;
 mod schema;
 mod trim;
@@ -13,13 +14,14 @@ mod worker;
 use crate::commit::{Batch, Position};
 use crate::error::{Error, Result};
 use crate::journal::{Journal, JournalReader};
-use crate::{Account, Arrived, Claim, Keep, LeadFilter, Ledger, Published, SetAside, sqlite};
+use crate::{Account, Arrived, Claim, Keep, LeadFilter, Ledger, Published, SetAside};
 use async_trait::async_trait;
 use lead::changes::{AsideKind, Timer};
-use lead::facts::{Key, Record};
 use lead::ids::{ChannelId, LeadId, Uid, WorkspaceId};
+use lead::record::{Key, Record};
 use lead::state;
 use lead::time::At;
+use readers::Readers;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,7 +37,7 @@ pub struct Embedded {
     inbox: Arc<Mutex<JournalReader>>,
     writer: Worker,
     /// For the desk: reads that may be long and must not hold up deciding.
-    reader: Arc<Mutex<Connection>>,
+    readers: Readers,
     /// Grows with every commit that published something.
     published: Arc<watch::Sender<u64>>,
     folder: Arc<Path>,
@@ -45,13 +47,12 @@ impl Embedded {
     /// Opens or makes the ledger of a folder this process holds.
     pub fn open(folder: &Path, journal: Journal) -> Result<Self> {
         let writer = Worker::start(Store::open(folder)?)?;
-        let reader = sqlite::open_reader(folder, &schema::SCHEMA)?;
         let inbox = journal.reader()?;
         Ok(Self {
             journal,
             inbox: Arc::new(Mutex::new(inbox)),
             writer,
-            reader: Arc::new(Mutex::new(reader)),
+            readers: Readers::new(folder),
             published: Arc::new(watch::Sender::new(0)),
             folder: Arc::from(folder),
         })
@@ -67,8 +68,7 @@ impl Embedded {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
-        let reader = Arc::clone(&self.reader);
-        blocking(move || ask(&*reader.lock().map_err(|_| Error::Closed)?)).await
+        self.readers.ask(ask).await
     }
 
     async fn read_inbox<T, F>(&self, ask: F) -> Result<T>
@@ -270,6 +270,13 @@ impl Ledger for Embedded {
         let asked = workspace.clone();
         let accepted = self.read_inbox(move |inbox| inbox.account(&asked, cursor)).await?;
         Ok(desk::balance(accepted, verdicts))
+    }
+
+    async fn behind_since(&self, workspace: &WorkspaceId) -> Result<Option<At>> {
+        let asked = workspace.clone();
+        let (cursor, _) = self.read(move |db| desk::verdicts(db, &asked)).await?;
+        let asked = workspace.clone();
+        self.read_inbox(move |inbox| inbox.oldest_after(&asked, cursor)).await
     }
 
     async fn keep_rules(&self, version: &str, text: &str) -> Result<()> {

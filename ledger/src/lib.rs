@@ -19,8 +19,8 @@ use async_trait::async_trait;
 use lead::books::Verdict;
 use lead::changes::{AsideKind, Timer};
 use lead::entry::Entry;
-use lead::facts::{Key, Record};
 use lead::ids::{ChannelId, LeadId, Uid, WorkspaceId};
+use lead::record::{Key, Record};
 use lead::state;
 use lead::time::At;
 use std::collections::BTreeMap;
@@ -119,6 +119,9 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
 
     /// Per channel: what was accepted, what became of it, and what is still in flight, at one instant.
     async fn books(&self, workspace: &WorkspaceId) -> Result<BTreeMap<ChannelId, Account>>;
+
+    /// When the oldest accepted entry that is not decided yet was received.
+    async fn behind_since(&self, workspace: &WorkspaceId) -> Result<Option<At>>;
 
     /// Rules are kept by their hash, so that a decision can be explained after the rules have changed.
     async fn keep_rules(&self, version: &str, text: &str) -> Result<()>;

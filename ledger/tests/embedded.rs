@@ -1,4 +1,5 @@
 //! The embedded ledger is a ledger.
+#![expect(clippy::unwrap_used, reason = "a test: what cannot be unwrapped has failed")]
 
 use async_trait::async_trait;
 use bytes::Bytes;

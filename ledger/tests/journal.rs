@@ -1,4 +1,5 @@
 //! The journal keeps what it said it has, and says so when it cannot.
+#![expect(clippy::unwrap_used, reason = "a test: what cannot be unwrapped has failed")]
 
 use bytes::Bytes;
 use lead::entry::{Command, Entry, Kind, Order, Signal, Touch};

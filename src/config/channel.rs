@@ -3,6 +3,7 @@
 use super::hint::one_of;
 use super::read::{Section, Spot};
 use super::workspace::{Context, one_phone};
+use gateway::sources::{SOURCES, Source};
 use lead::entry::Kind;
 use lead::ids::{ChannelId, PersonId, WorkspaceId, is_name};
 use lead::phone::Region;
@@ -11,20 +12,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
 
-/// What a channel costs.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Money {
-    /// Of one lead.
-    pub(crate) cost: Option<f64>,
-    /// The last day that is paid for.
-    pub(crate) paid_until: Option<chrono::NaiveDate>,
-}
-
 /// All channels of one file, by who needs them.
 pub(crate) struct ChannelParts {
     pub(crate) technical: Vec<gateway::channel::Channel>,
     pub(crate) domain: BTreeMap<ChannelId, lead::rules::Channel>,
-    pub(crate) money: BTreeMap<ChannelId, Money>,
     pub(crate) spots: Vec<(ChannelId, Spot)>,
 }
 
@@ -37,51 +28,35 @@ pub(crate) struct Entrance<'a> {
     pub(crate) context: &'a Context<'a>,
 }
 
-/// A source as far as the configuration cares.
-#[derive(Copy, Clone)]
-struct SourceFacts {
-    name: &'static str,
-    kind: Kind,
-    /// Its provider signs, so a channel without a secret could never accept anything.
-    signs: bool,
-}
-
-/// The single place to switch to `gateway::sources::SOURCES` once those rows are there.
-const KNOWN_SOURCES: [SourceFacts; 4] = [
-    SourceFacts { name: "form", kind: Kind::Form, signs: false },
-    SourceFacts { name: "mail", kind: Kind::Mail, signs: false },
-    SourceFacts { name: "telegram", kind: Kind::Chat, signs: true },
-    SourceFacts { name: "twilio", kind: Kind::Call, signs: true },
-];
-
 /// Shorter secrets and keys can be guessed.
 const SECRET: usize = 8;
 const A_URL: &str = "an address like \"https://www.example.com/thanks\"";
 
 pub(crate) fn read(root: &Section<'_>, entrance: &Entrance<'_>) -> ChannelParts {
-    let mut parts =
-        ChannelParts { technical: Vec::new(), domain: BTreeMap::new(), money: BTreeMap::new(), spots: Vec::new() };
+    let mut parts = ChannelParts { technical: Vec::new(), domain: BTreeMap::new(), spots: Vec::new() };
     for section in root.sections("channel") {
         let (id, spot) = (identified(&section), section.spot("id"));
         let one = channel(&section, entrance, id.clone().unwrap_or_else(|| ChannelId::new("")));
         section.end();
-        let (Some(id), Some((technical, domain, money))) = (id, one) else { continue };
+        let (Some(id), Some((technical, domain))) = (id, one) else { continue };
         if parts.domain.insert(id.clone(), domain).is_some() {
             root.wrong(spot.wrong("an id no other channel has, in any workspace"));
             continue;
         }
         parts.technical.push(technical);
-        parts.money.insert(id.clone(), money);
         parts.spots.push((id, spot));
     }
     parts
 }
 
 fn identified(section: &Section<'_>) -> Option<ChannelId> {
-    section.need("id", super::A_NAME, |value| value.text().filter(|text| is_name(text)).map(ChannelId::new))
+    // Commands are booked under `desk`.
+    let own = |text: &&str| is_name(text) && *text != "desk";
+    let expected = format!("{}; `desk` is taken", super::A_NAME);
+    section.need("id", &expected, |value| value.text().filter(own).map(ChannelId::new))
 }
 
-type Halves = (gateway::channel::Channel, lead::rules::Channel, Money);
+type Halves = (gateway::channel::Channel, lead::rules::Channel);
 
 fn channel(section: &Section<'_>, entrance: &Entrance<'_>, id: ChannelId) -> Option<Halves> {
     let source = source(section);
@@ -91,7 +66,7 @@ fn channel(section: &Section<'_>, entrance: &Entrance<'_>, id: ChannelId) -> Opt
     let campaign = section.text("campaign");
     let secrets = secrets(section, source, entrance.context);
     let url_key = url_key(section, entrance.context);
-    let money = money(section);
+    money(section);
     let mut technical = gateway::channel::Channel {
         url: address_of(entrance.context, &id, url_key.as_ref()),
         id: id.clone(),
@@ -113,13 +88,13 @@ fn channel(section: &Section<'_>, entrance: &Entrance<'_>, id: ChannelId) -> Opt
     let name = source.name.to_owned();
     let domain =
         lead::rules::Channel { id, source: name, kind: source.kind, address, responsible, skill, language, campaign };
-    Some((technical, domain, money))
+    Some((technical, domain))
 }
 
-fn source(section: &Section<'_>) -> Option<SourceFacts> {
-    let names = KNOWN_SOURCES.map(|source| format!("{:?}", source.name));
-    let find = |text: &str| KNOWN_SOURCES.into_iter().find(|source| source.name == text);
-    section.need("source", &one_of(&names), |value| value.text().and_then(find))
+fn source(section: &Section<'_>) -> Option<&'static Source> {
+    let mut names = SOURCES.map(|source| format!("{:?}", source.name));
+    names.sort_unstable();
+    section.need("source", &one_of(&names), |value| value.text().and_then(gateway::sources::source))
 }
 
 /// A phone line's address is a phone, a mailbox's a mail address; others are free text.
@@ -150,14 +125,14 @@ fn ability(section: &Section<'_>, key: &'static str, entrance: &Entrance<'_>) ->
     Some(text)
 }
 
-fn secrets(section: &Section<'_>, source: Option<SourceFacts>, context: &Context<'_>) -> Vec<SecretString> {
+fn secrets(section: &Section<'_>, source: Option<&'static Source>, context: &Context<'_>) -> Vec<SecretString> {
     let one = section.secret("secret", SECRET, context.env, context.place);
     let several = section.secrets("secrets", SECRET, context.env, context.place);
     let neither = !section.has("secret") && section.is_blank("secrets");
     if section.has("secret") && section.has("secrets") {
         section.wrong(section.spot("secrets").untold().wrong("either secret or secrets, not both"));
     }
-    if let Some(source) = source.filter(|source| source.signs && neither) {
+    if let Some(source) = source.filter(|source| source.needs_secret && neither) {
         section.wrong(section.spot("secret").wrong(format!("the secret that {} signs with", source.name)));
     }
     one.into_iter().chain(several).collect()
@@ -204,11 +179,10 @@ fn origin(text: &str) -> Option<String> {
     origin.eq_ignore_ascii_case(text).then_some(origin)
 }
 
-fn money(section: &Section<'_>) -> Money {
+/// What the entrance costs and until when it is paid: checked now, for those who will watch over it.
+fn money(section: &Section<'_>) {
     let not_negative = |number: &f64| number.is_finite() && *number >= 0.0;
-    Money {
-        cost: section.read("cost", "a number not below zero", |value| value.number().filter(not_negative)),
-        paid_until: section
-            .read("paid_until", "a date like 2027-03-31", |value| value.date().and_then(|text| text.parse().ok())),
-    }
+    let date = |text: &str| text.parse::<chrono::NaiveDate>().ok();
+    let _ = section.read("cost", "a number not below zero", |value| value.number().filter(not_negative));
+    let _ = section.read("paid_until", "a date like 2027-03-31", |value| value.date().and_then(date));
 }

@@ -11,8 +11,11 @@ use url::{Host, Url};
 #[derive(Clone, Debug)]
 pub(crate) struct Consumer {
     pub(crate) id: String,
+    #[expect(dead_code, reason = "checked already, read by the delivery to come")]
     pub(crate) kind: ConsumerKind,
+    #[expect(dead_code, reason = "checked already, read by the delivery to come")]
     pub(crate) url: Url,
+    #[expect(dead_code, reason = "checked already, read by the delivery to come")]
     pub(crate) secret: SecretString,
 }
 

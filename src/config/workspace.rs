@@ -26,11 +26,8 @@ const UNMATCHED_FOR: Duration = Duration::from_hours(48);
 /// One company, resolved.
 #[derive(Clone, Debug)]
 pub(crate) struct Workspace {
-    pub(crate) id: WorkspaceId,
     pub(crate) rules: Arc<Rules>,
     pub(crate) channels: Vec<gateway::channel::Channel>,
-    /// What each channel costs and until when it is paid.
-    pub(crate) money: BTreeMap<ChannelId, channel::Money>,
     pub(crate) consumers: Vec<Consumer>,
     /// The file as it was read, kept under the version of its rules.
     pub(crate) text: Arc<str>,
@@ -81,7 +78,7 @@ fn resolve(root: &Section<'_>, id: &WorkspaceId, text: &str, context: &Context<'
     let people = people::read(root, region);
     let abilities = people::abilities(&people);
     let entrance = Entrance { workspace: id, region: numbers, people: &people, abilities: &abilities, context };
-    let ChannelParts { mut technical, domain, money, spots } = channel::read(root, &entrance);
+    let ChannelParts { mut technical, domain, spots } = channel::read(root, &entrance);
     let exclusions = people::exclusions(root, numbers, calendar.as_ref().map(|(zone, _)| zone.as_str()));
     let consumers = consumer::read(root, context);
     let sla = root.section("sla");
@@ -113,14 +110,7 @@ fn resolve(root: &Section<'_>, id: &WorkspaceId, text: &str, context: &Context<'
     sla.end();
     root.end();
     let whole = region.is_some() && calendar.is_some();
-    let workspace = Workspace {
-        id: id.clone(),
-        rules: Arc::new(rules),
-        channels: technical,
-        money,
-        consumers,
-        text: Arc::from(text),
-    };
+    let workspace = Workspace { rules: Arc::new(rules), channels: technical, consumers, text: Arc::from(text) };
     whole.then(|| Parsed { workspace: Arc::new(workspace), channel_spots: spots })
 }
 

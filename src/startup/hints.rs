@@ -1,7 +1,7 @@
 //! What does a newcomer try first? Printed when leadgate runs without a configuration of its own.
 
 use gateway::channel::Channel;
-use gateway::sources::{self, Sample};
+use gateway::sources::{self, Sample, Source};
 use lead::time::At;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -13,9 +13,15 @@ pub(super) fn text(channels: &[Channel], public: SocketAddr, desk: SocketAddr, n
          The demo landing page:  http://{public}/demo\n\
          The console:            http://{desk}/\n"
     );
-    for channel in channels {
+    for (channel, person) in channels.iter().zip(PEOPLE.iter().cycle()) {
         let Some(source) = sources::source(channel.source) else { continue };
-        let _ = write!(text, "\nA {} through {}:\n  {}\n", source.kind.word(), channel.id, knock(channel, now));
+        let _ = write!(
+            text,
+            "\nA {} through {}:\n  {}\n",
+            source.kind.word(),
+            channel.id,
+            knock(source, channel, person, now)
+        );
     }
     let _ = write!(
         text,
@@ -26,16 +32,23 @@ pub(super) fn text(channels: &[Channel], public: SocketAddr, desk: SocketAddr, n
     text
 }
 
+/// Four strangers, so that each knock is a lead of its own.
+const PEOPLE: [[&str; 3]; 4] = [
+    ["Vera", "+79035551234", "vera@example.com"],
+    ["Boris", "+79265557788", "boris@example.com"],
+    ["Galina", "+78125554433", "galina@example.com"],
+    ["Denis", "+74955556677", "denis@example.com"],
+];
+
 /// A request as the provider would send it, as a command line.
-fn knock(channel: &Channel, now: At) -> String {
+fn knock(source: &Source, channel: &Channel, [name, phone, email]: &[&str; 3], now: At) -> String {
     let sample = Sample {
-        name: Some("Vera".to_owned()),
-        phone: Some("+79035551234".to_owned()),
-        email: Some("vera@example.com".to_owned()),
+        name: Some((*name).to_owned()),
+        phone: Some((*phone).to_owned()),
+        email: Some((*email).to_owned()),
         text: Some("A cottage for four, please".to_owned()),
         nonce: now.millis().to_string(),
     };
-    let Some(source) = sources::source(channel.source) else { return String::new() };
     let request = (source.sample)(channel, &sample, now);
     let mut line = format!("curl -X {}", request.method);
     for (name, value) in &request.headers {

@@ -3,8 +3,9 @@
 
 use lead::changes::{Changes, Measure, Timer};
 use lead::decide::{self, Case};
-use lead::facts::{Facts, Key, Need};
+use lead::facts::{Facts, Need};
 use lead::ids::WorkspaceId;
+use lead::record::Key;
 use lead::rules::Rules;
 use lead::time::At;
 use ledger::{Arrived, Batch, Ledger, Position};

@@ -4,8 +4,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use lead::changes::AsideKind;
-use lead::facts::{Key, Record};
 use lead::ids::WorkspaceId;
+use lead::record::{Key, Record};
 use ledger::{Keep, Result, SharedLedger};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -29,11 +29,13 @@ impl Keeper {
         let mut trimmed = Instant::now();
         loop {
             let served = self.workspaces.borrow().clone();
+            let mut behind = Duration::ZERO;
             for workspace in served {
-                if let Err(error) = self.gauges(&workspace).await {
+                if let Err(error) = self.gauges(&workspace, &mut behind).await {
                     tracing::warn!(workspace = %workspace, error = %error, "keeper.gauges_failed: the gauges are old");
                 }
             }
+            self.metrics.unreleased_oldest.set(behind.as_secs_f64());
             if trimmed.elapsed() >= self.config.trim_every.0 {
                 trimmed = Instant::now();
                 self.trim(&stop).await;
@@ -57,7 +59,8 @@ impl Keeper {
         }
     }
 
-    async fn gauges(&self, workspace: &WorkspaceId) -> Result<()> {
+    /// `behind` grows to the age of the oldest entry of any workspace that is not decided.
+    async fn gauges(&self, workspace: &WorkspaceId, behind: &mut Duration) -> Result<()> {
         let ws = workspace.as_str();
         let metrics = &self.metrics;
         let now = self.clock.now();
@@ -71,6 +74,9 @@ impl Keeper {
             metrics.waiting.with_label_values(labels).set(count as i64);
             metrics.waiting_oldest.with_label_values(labels).set(now.since(oldest).as_secs_f64());
             in_flight += account.in_flight;
+        }
+        if let Some(since) = self.ledger.behind_since(workspace).await? {
+            *behind = now.since(since).max(*behind);
         }
         metrics.inbox_lag.with_label_values(&[ws]).set(in_flight as i64);
         metrics.unreleased.with_label_values(&[ws]).set(in_flight as i64);

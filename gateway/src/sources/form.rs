@@ -23,6 +23,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Form,
     body: BodyLimit::Form,
     anonymous: true,
+    needs_secret: false,
     methods: &[Method::POST],
     verify,
     read,

@@ -27,6 +27,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Mail,
     body: BodyLimit::Mail,
     anonymous: false,
+    needs_secret: false,
     methods: &[Method::POST],
     verify,
     read,

@@ -42,6 +42,8 @@ pub struct Source {
     pub body: BodyLimit,
     /// No provider stands behind it: anyone may post, so it is limited per client address and answers CORS.
     pub anonymous: bool,
+    /// The provider signs or echoes a secret: without one configured nothing can be believed.
+    pub needs_secret: bool,
     pub methods: &'static [Method],
     /// Is it genuine? Over the raw bytes.
     pub verify: fn(&Request, &Channel) -> Result<(), Denied>,

@@ -23,6 +23,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Chat,
     body: BodyLimit::Json,
     anonymous: false,
+    needs_secret: true,
     methods: &[Method::POST],
     verify,
     read,

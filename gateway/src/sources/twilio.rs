@@ -27,6 +27,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Call,
     body: BodyLimit::Form,
     anonymous: false,
+    needs_secret: true,
     methods: &[Method::POST, Method::GET],
     verify: twilio_proof::verify,
     read,

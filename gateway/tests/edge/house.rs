@@ -30,6 +30,7 @@ static FORM: Source = Source {
     kind: Kind::Form,
     body: BodyLimit::Form,
     anonymous: true,
+    needs_secret: false,
     methods: &[Method::POST],
     verify: |_, _| Ok(()),
     read,

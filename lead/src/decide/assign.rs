@@ -74,7 +74,7 @@ pub fn choose(rules: &Rules, floor: &Floor, question: &Question<'_>) -> Choice {
     Choice { to: best.map(|person| person.id.clone()), rule, skipped }
 }
 
-fn not_asked(rules: &Rules, chosen: &PersonId) -> Vec<(PersonId, Skip)> {
+pub(super) fn not_asked(rules: &Rules, chosen: &PersonId) -> Vec<(PersonId, Skip)> {
     rules
         .people
         .iter()
@@ -91,9 +91,7 @@ fn unable(floor: &Floor, person: &Person) -> Option<Skip> {
 }
 
 fn unfit(person: &Person, question: &Question<'_>) -> Option<Skip> {
-    let place = [question.geo.region.as_deref(), question.geo.country.as_deref()];
-    let placed = place.iter().any(Option::is_some);
-    if placed && !person.regions.is_empty() && !place.into_iter().flatten().any(|code| serves(person, code)) {
+    if elsewhere(person, &question.geo) {
         return Some(Skip::OtherRegion);
     }
     if question.skill.is_some_and(|skill| !person.skills.iter().any(|has| has == skill)) {
@@ -101,6 +99,16 @@ fn unfit(person: &Person, question: &Question<'_>) -> Option<Skip> {
     }
     let speaks = |language: &str| person.languages.is_empty() || person.languages.iter().any(|one| one == language);
     question.language.filter(|language| !speaks(language)).map(|_| Skip::LacksLanguage)
+}
+
+/// The customer is known to be where this person does not serve. A mobile number tells only the country: whoever
+/// serves a part of it may serve him.
+fn elsewhere(person: &Person, geo: &Geo) -> bool {
+    let place = [geo.region.as_deref(), geo.country.as_deref()];
+    let serves_it = place.into_iter().flatten().any(|code| serves(person, code));
+    let part_of = |country: &str| person.regions.iter().any(|region| region.split('-').next() == Some(country));
+    let perhaps = geo.region.is_none() && geo.country.as_deref().is_none_or(part_of);
+    !person.regions.is_empty() && !serves_it && !perhaps
 }
 
 fn serves(person: &Person, code: &str) -> bool {

@@ -47,7 +47,7 @@ pub(super) fn lead(
     let mut contact = contact;
     contact.leads += u32::from(lead.synthetic.is_none());
     contact.open = Some(lead.id);
-    work.put_contact(contact);
+    work.put_contact(contact.clone());
     work.announce(EventType::Created, lead.id, json!({}));
     if lead.synthetic != Some(Synthetic::Technical) {
         start_clock(work, &mut lead);
@@ -56,8 +56,8 @@ pub(super) fn lead(
     }
     work.announce(EventType::Created, lead.id, json!({ "why": lead.trail }));
     let id = lead.id;
-    work.put_lead(lead)?;
-    unmatched::adopt(work, id, who)?;
+    work.put_lead(lead.clone())?;
+    unmatched::adopt(work, &lead, &contact)?;
     Ok(id)
 }
 
@@ -110,7 +110,7 @@ fn newborn(work: &Work<'_>, entry: &Entry, touch: &Touch, who: &Who, contact: &C
     }
 }
 
-fn start_clock(work: &Work<'_>, lead: &mut Lead) {
+pub(super) fn start_clock(work: &Work<'_>, lead: &mut Lead) {
     let sla = clock::start(work.rules, lead.start());
     let step = work.step(Why::Clock { start: lead.start(), due_at: sla.due_at });
     lead.step(step);

@@ -4,11 +4,11 @@
 //! field, in any order, and a stronger word about who answered (human > machine > unknown) replaces a weaker one. A
 //! call bridged to a person gives him the lead and, once long enough, is the first contact.
 
-use super::first_contact::{Contacted, attempted, contacted};
+use super::first_contact::{self, Contacted, attempted, contacted};
 use super::identify::Who;
 use super::{Case, Work, assign, birth, reply, touch, unmatched, whose};
 use crate::books::Verdict;
-use crate::entry::{AnsweredBy, Call, Direction, Kind, Phase, Touch};
+use crate::entry::{AnsweredBy, Call, Direction, Kind, Phase, Synthetic, Touch};
 use crate::event::EventType;
 use crate::facts::Need;
 use crate::ids::{CallKey, PersonId};
@@ -33,10 +33,15 @@ pub(super) fn decide(work: &mut Work<'_>, case: &Case<'_>, call: &Call, who: &Wh
         if unnamed && record.from.is_some() {
             whose::named_late(work, id, who, case.entry.uid)?;
         }
-        if let Some(lead) = work.lead(id)? {
+        if let Some(lead) = work.surviving(id)? {
             apply(work, lead, &record, key, Some(&call.phase))?;
         }
         return Ok(Verdict::Update);
+    }
+    // A recording is of a call that somebody made: it waits in the record for the event that tells whose.
+    if unnamed && record.from.is_none() && matches!(call.phase, Phase::Recorded { .. }) {
+        work.put_call(key, record);
+        return Ok(Verdict::Unmatched);
     }
     match record.direction {
         Direction::Inbound => first_inbound(work, case, call, who, record, key),
@@ -160,19 +165,40 @@ fn apply(
     }
     lead.last_activity = lead.last_activity.max(work.now);
     lead.resting = false;
-    let spoke = spoke(work, record);
-    if record.direction == Direction::Inbound && lead.is_open() && spoke.is_some() && lead.owner != spoke {
-        assign::assign(work, &mut lead, spoke.as_ref(), None)?;
+    if lead.synthetic != Some(Synthetic::Technical) {
+        reaches_people(work, &mut lead, record, key)?;
     }
-    if record.direction == Direction::Outbound {
-        attempted(work, &mut lead, record.first_seen, Some(named(spoke.as_ref())));
-    }
-    settle(work, &mut lead, record, key)?;
     if !work.announced(lead.id) {
         let word = phase.map_or("adopted", word);
         work.announce(EventType::Touched, lead.id, json!({ "call": { "id": record.id, "phase": word } }));
     }
     work.put_lead(lead)
+}
+
+/// What a call means for the people who answer it.
+fn reaches_people(work: &mut Work<'_>, lead: &mut Lead, record: &CallRecord, key: CallKey) -> Result<(), Need> {
+    let spoke = spoke(work, record);
+    if record.direction == Direction::Inbound && lead.is_open() && spoke.is_some() && lead.owner != spoke {
+        assign::assign(work, lead, spoke.as_ref(), None)?;
+    }
+    if record.direction == Direction::Outbound && !first_contact::is_of_before(lead, record.first_seen) {
+        attempted(work, lead, record.first_seen, Some(named(spoke.as_ref())));
+    }
+    if record.birth && record.lead == Some(lead.id) && record.first_seen < lead.start() {
+        began_earlier(work, lead, record.first_seen);
+    }
+    settle(work, lead, record, key)
+}
+
+/// The first event heard of a call was not its first: the clock starts where the call did, whichever came first.
+fn began_earlier(work: &mut Work<'_>, lead: &mut Lead, at: At) {
+    lead.occurred_at = Some(at);
+    let warned = lead.sla.as_ref().filter(|sla| sla.breached_at.is_none()).map(|sla| sla.warned);
+    let Some(warned) = warned else { return };
+    birth::start_clock(work, lead);
+    if let Some(sla) = &mut lead.sla {
+        sla.warned = warned;
+    }
 }
 
 /// First contact now, later, or not by this call.
@@ -194,6 +220,10 @@ fn settle(work: &mut Work<'_>, lead: &mut Lead, record: &CallRecord, key: CallKe
             }
             Ok(())
         }
+        Talk::TooShort(at) => {
+            first_contact::taken_back(work, lead, at, record.direction == Direction::Outbound);
+            Ok(())
+        }
         Talk::None => Ok(()),
     }
 }
@@ -202,6 +232,7 @@ fn settle(work: &mut Work<'_>, lead: &mut Lead, record: &CallRecord, key: CallKe
 enum Talk {
     Proven(At),
     NotYet(At),
+    TooShort(At),
     None,
 }
 
@@ -214,7 +245,7 @@ fn talk(record: &CallRecord, least: Duration, now: At) -> Talk {
         (None, None) if now >= since.plus(least) => least,
         (None, None) => return Talk::NotYet(since.plus(least)),
     };
-    if lasted >= least { Talk::Proven(since) } else { Talk::None }
+    if lasted >= least { Talk::Proven(since) } else { Talk::TooShort(since) }
 }
 
 /// Our person on the line, when a person was and we know him.

@@ -75,19 +75,10 @@ pub(super) fn wake(work: &mut Work<'_>, id: LeadId) -> Result<(), Need> {
 /// Warnings and the breach that are due. When several are due at once (we were away) only the last is said.
 fn marks(work: &mut Work<'_>, lead: &mut Lead) {
     let now = work.now;
-    let Some(sla) = lead.sla.as_mut().filter(|sla| sla.breached_at.is_none()) else { return };
-    if sla.due_at <= now {
-        sla.breached_at = Some(sla.due_at);
-        sla.warned = 80;
-        let due_at = sla.due_at;
-        if lead.synthetic.is_none() {
-            work.measure(Measure::Breached { channel: lead.channel.clone() });
-        }
-        work.announce(EventType::SlaBreached, lead.id, json!({ "due_at": due_at, "owner": lead.owner }));
-        let step = work.step(Why::Breached);
-        lead.step(step);
+    if overdue(work, lead, now) {
         return;
     }
+    let Some(sla) = lead.sla.as_mut().filter(|sla| sla.breached_at.is_none()) else { return };
     let percent = if sla.most_at <= now {
         80
     } else if sla.half_at <= now {
@@ -106,4 +97,23 @@ fn marks(work: &mut Work<'_>, lead: &mut Lead) {
         let step = work.step(Why::Warned { percent });
         lead.step(step);
     }
+}
+
+/// The breach, once: nobody had answered when `until` had come. Also said by a late contact that is decided before
+/// the timer of the deadline could ring.
+pub(super) fn overdue(work: &mut Work<'_>, lead: &mut Lead, until: At) -> bool {
+    let running = lead.is_open() && lead.contacted_at.is_none();
+    let Some(sla) = lead.sla.as_mut().filter(|sla| running && sla.breached_at.is_none() && sla.due_at <= until) else {
+        return false;
+    };
+    let due_at = sla.due_at;
+    sla.breached_at = Some(due_at);
+    sla.warned = 80;
+    if lead.synthetic.is_none() {
+        work.measure(Measure::Breached { channel: lead.channel.clone() });
+    }
+    work.announce(EventType::SlaBreached, lead.id, json!({ "due_at": due_at, "owner": lead.owner }));
+    let step = work.step(Why::Breached);
+    lead.step(step);
+    true
 }

@@ -3,7 +3,7 @@
 //! The rule: by outcome (`converted`, `rejected`), or as `expired` after `close_after` without activity. The contact
 //! remembers its last lead, so that the next touch is known as a duplicate or a repeat.
 
-use super::{Work, queue};
+use super::{Work, clock, queue};
 use crate::entry::{CloseAs, Stage};
 use crate::event::EventType;
 use crate::facts::Need;
@@ -19,11 +19,9 @@ pub(super) struct Closing {
 
 pub(super) fn close(work: &mut Work<'_>, mut lead: Lead, closing: Closing) -> Result<(), Need> {
     let Closing { outcome, by, reason, value } = closing;
-    lead.stage = match outcome {
-        CloseAs::Converted => Stage::Converted,
-        CloseAs::Rejected => Stage::Rejected,
-        CloseAs::Expired => lead.stage,
-    };
+    let now = work.now;
+    clock::overdue(work, &mut lead, now);
+    lead.stage = stage_of(outcome).unwrap_or(lead.stage);
     lead.outcome = Some(outcome);
     lead.reason.clone_from(&reason);
     lead.value = value.or(lead.value);
@@ -35,6 +33,15 @@ pub(super) fn close(work: &mut Work<'_>, mut lead: Lead, closing: Closing) -> Re
     let step = work.step(Why::Closed { outcome: Some(outcome), by, reason });
     lead.step(step);
     shut(work, lead)
+}
+
+/// The stage an outcome ends in; an expired lead stays where it was.
+pub(super) fn stage_of(outcome: CloseAs) -> Option<Stage> {
+    match outcome {
+        CloseAs::Converted => Some(Stage::Converted),
+        CloseAs::Rejected => Some(Stage::Rejected),
+        CloseAs::Expired => None,
+    }
 }
 
 /// A lead that nobody has touched for `close_after`; a technical one leaves without a word.

@@ -3,20 +3,29 @@
 use super::Work;
 use super::assign::{self, Choice};
 use crate::books::Verdict;
-use crate::entry::{Command, Order};
-use crate::facts::{Key, Need, Record};
+use crate::entry::{Command, Order, Synthetic};
+use crate::facts::Need;
+use crate::identity::Matcher;
 use crate::ids::{LeadId, PersonId};
+use crate::record::{Key, Record};
 use crate::state::{AssignRule, Exclusion, Lead};
 use crate::time::At;
 
 pub(super) fn decide(work: &mut Work<'_>, command: &Command) -> Result<Verdict, Need> {
     match &command.order {
-        Order::Exclude { matcher, reason, expires_at } => exclude(work, command, matcher, reason, *expires_at)?,
-        Order::Include { matcher } => include(work, matcher)?,
+        Order::Exclude { matcher, reason, expires_at } => {
+            exclude(work, command, &normal(work, matcher), reason, *expires_at)?;
+        }
+        Order::Include { matcher } => include(work, &normal(work, matcher))?,
         Order::Presence { person, present } => presence(work, person, *present)?,
         Order::Reassign { lead, person, .. } => reassign(work, *lead, person)?,
     }
     Ok(Verdict::Command)
+}
+
+/// The one spelling under which an exclusion is looked up.
+fn normal(work: &Work<'_>, matcher: &str) -> String {
+    Matcher::parse(matcher, work.rules.region).map_or_else(|_| matcher.to_owned(), |read| read.to_string())
 }
 
 fn exclude(
@@ -70,7 +79,8 @@ fn presence(work: &mut Work<'_>, person: &PersonId, present: bool) -> Result<(),
 }
 
 fn reassign(work: &mut Work<'_>, lead: LeadId, person: &PersonId) -> Result<(), Need> {
-    let Some(mut lead) = work.lead(lead)?.filter(Lead::is_open) else { return Ok(()) };
+    let people = |lead: &Lead| lead.is_open() && lead.synthetic != Some(Synthetic::Technical);
+    let Some(mut lead) = work.surviving(lead)?.filter(people) else { return Ok(()) };
     if work.rules.person(person).is_none() || lead.owner.as_ref() == Some(person) {
         return Ok(());
     }

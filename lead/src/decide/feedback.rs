@@ -17,7 +17,12 @@ use serde_json::json;
 pub(super) fn decide(work: &mut Work<'_>, feedback: &Feedback) -> Result<Verdict, Need> {
     // A consumer's clock may run ahead of ours; nothing has happened in the future.
     let at = feedback.at.min(work.now);
-    let Some(lead) = work.lead(feedback.lead)? else {
+    // People's acts count for whoever took the touches; a consumer's status stays with the lead it names.
+    let found = match feedback.what {
+        Outcome::Attempt | Outcome::Contact => work.surviving(feedback.lead)?,
+        Outcome::Stage { .. } | Outcome::Closed { .. } => work.lead(feedback.lead)?,
+    };
+    let Some(lead) = found else {
         let waiting = PendingFact::Feedback { at, by: feedback.by.clone(), what: feedback.what.clone() };
         unmatched::keep(work, *feedback.lead.bytes(), waiting)?;
         return Ok(Verdict::Unmatched);
@@ -78,9 +83,10 @@ fn outcome(work: &mut Work<'_>, mut lead: Lead, closing: Closing) -> Result<(), 
     if lead.is_open() {
         return close::close(work, lead, closing);
     }
-    if lead.outcome != Some(closing.outcome) || closing.value.is_some() {
+    if lead.outcome != Some(closing.outcome) || closing.value.is_some_and(|value| lead.value != Some(value)) {
         let change = json!({ "outcome": { "was": lead.outcome, "is": closing.outcome }, "by": closing.by, "reason": closing.reason, "value": closing.value });
         work.announce(EventType::Corrected, lead.id, change);
+        lead.stage = close::stage_of(closing.outcome).unwrap_or(lead.stage);
         lead.outcome = Some(closing.outcome);
         lead.reason = closing.reason;
         lead.value = closing.value.or(lead.value);

@@ -3,8 +3,9 @@
 
 use super::{Case, exclusion};
 use crate::entry::Signal;
-use crate::facts::{Facts, Key, Record};
+use crate::facts::Facts;
 use crate::ids::CallKey;
+use crate::record::{Key, Record};
 use crate::state::{Contact, Floor};
 
 pub(super) fn keys(case: &Case<'_>, facts: &Facts) -> Vec<Key> {

@@ -7,6 +7,7 @@ use super::Work;
 use super::assign;
 use crate::changes::{Timer, Wake};
 use crate::facts::Need;
+use crate::record::Key;
 use crate::state::{AssignRule, Lead};
 
 /// Leads looked at in one go; the next timer or the next freed person looks at the rest.
@@ -34,6 +35,12 @@ pub(super) fn look_again(work: &mut Work<'_>) -> Result<(), Need> {
 
 fn drain(work: &mut Work<'_>) -> Result<(), Need> {
     let heads = work.facts().queue(HEADS)?.iter().take(HEADS).copied().collect::<Vec<_>>();
+    work.require(heads.iter().map(|(_, id)| Key::Lead(*id)))?;
+    let mut contacts = Vec::new();
+    for (_, id) in &heads {
+        contacts.extend(work.lead(*id)?.map(|lead| Key::Contact(lead.contact)));
+    }
+    work.require(contacts.into_iter())?;
     for (at, id) in heads {
         let Some(mut lead) = work.lead(id)?.filter(|lead| lead.queued_at == Some(at)) else { continue };
         let sticky = match work.contact(lead.contact)? {

@@ -7,8 +7,9 @@ use super::{Case, Work};
 use crate::books::Verdict;
 use crate::changes::Measure;
 use crate::entry::Entry;
-use crate::facts::{Key, Need, Record};
+use crate::facts::Need;
 use crate::ids;
+use crate::record::{Key, Record};
 use crate::state::{Same, Seen};
 
 /// Of the content, for entries whose id the provider gave; the others cannot come again with another body.

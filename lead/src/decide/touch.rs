@@ -2,7 +2,7 @@
 //! lead: an open one to attach to, or a new one.
 
 use super::identify::Who;
-use super::{Case, Work, birth, duplicate, exclusion, whose};
+use super::{Case, Work, birth, duplicate, exclusion, unmatched, whose};
 use crate::books::Verdict;
 use crate::changes::AsideKind;
 use crate::entry::{Synthetic, Touch};
@@ -52,7 +52,7 @@ pub(super) fn land(
         work.aside(AsideKind::Excluded, &reason);
         return Ok(Landed::nowhere(Verdict::Excluded));
     }
-    let mut contact = whose::find(work, entry, who)?;
+    let whose::Found { mut contact, too_many } = whose::find(work, entry, who)?;
     if contact.name.is_none() {
         contact.name = touch.name.as_deref().and_then(text::line);
     }
@@ -60,11 +60,17 @@ pub(super) fn land(
     let (lead, verdict) = match duplicate::of(work, &contact)? {
         Some((lead, after_close)) => {
             let id = lead.id;
-            work.put_contact(contact);
-            duplicate::attach(work, lead, after_close, entry, touch)?;
+            work.put_contact(contact.clone());
+            duplicate::attach(work, lead.clone(), after_close, entry, touch)?;
+            if !after_close {
+                unmatched::adopt(work, &lead, &contact)?;
+            }
             (id, Verdict::Duplicate)
         }
         None => (birth::lead(work, entry, touch, who, contact, spoke)?, Verdict::Lead),
     };
+    if too_many {
+        whose::flag_too_many(work, lead)?;
+    }
     Ok(Landed { verdict: if synthetic { Verdict::Synthetic } else { verdict }, lead: Some(lead) })
 }

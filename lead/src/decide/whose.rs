@@ -5,17 +5,24 @@
 //! touches. A phone from a running text never joins two known contacts, and no contact grows past its bound.
 
 use super::Work;
-use super::close;
 use super::identify::{Claim, Who};
+use super::{close, first_contact};
 use crate::entry::Entry;
 use crate::event::EventType;
-use crate::facts::{Key, Need, Record};
-use crate::ids::{ContactId, Uid};
+use crate::facts::Need;
+use crate::ids::{ContactId, LeadId, Uid};
+use crate::record::{Key, Record};
 use crate::state::{Contact, Lead, Linked, Why};
 use serde_json::json;
 
 /// The contact, with this entry's keys linked; changed, not yet stored.
-pub(super) fn find(work: &mut Work<'_>, entry: &Entry, who: &Who) -> Result<Contact, Need> {
+pub(super) struct Found {
+    pub(super) contact: Contact,
+    /// It would have grown past its bound: somebody is being confused with somebody.
+    pub(super) too_many: bool,
+}
+
+pub(super) fn find(work: &mut Work<'_>, entry: &Entry, who: &Who) -> Result<Found, Need> {
     let mut known = contacts(work, who.identities.iter().filter(|claim| claim.stated))?;
     if known.is_empty() {
         known = contacts(work, who.identities.iter().filter(|claim| !claim.stated))?;
@@ -23,11 +30,12 @@ pub(super) fn find(work: &mut Work<'_>, entry: &Entry, who: &Who) -> Result<Cont
     known.sort_by_key(|contact| (contact.first_seen, contact.id));
     let mut known = known.into_iter();
     let mut contact = known.next().unwrap_or_else(|| Contact::new(entry.uid.contact(), entry.received_at));
+    let mut too_many = false;
     for other in known {
-        join(work, &mut contact, other, entry.uid)?;
+        too_many |= !join(work, &mut contact, other, entry.uid)?;
     }
-    link(work, &mut contact, who, entry.uid)?;
-    Ok(contact)
+    too_many |= !link(work, &mut contact, who, entry.uid)?;
+    Ok(Found { contact, too_many })
 }
 
 fn contacts<'c>(work: &Work<'_>, claims: impl Iterator<Item = &'c Claim>) -> Result<Vec<Contact>, Need> {
@@ -42,16 +50,21 @@ fn contacts<'c>(work: &Work<'_>, claims: impl Iterator<Item = &'c Claim>) -> Res
     Ok(found)
 }
 
-/// New keys of a known or a new contact. A key that belongs to somebody else stays there.
-fn link(work: &mut Work<'_>, contact: &mut Contact, who: &Who, proof: Uid) -> Result<(), Need> {
-    for claim in who.identities.iter().filter(|claim| !contact.has(&claim.identity)).collect::<Vec<_>>() {
-        if contact.identities.len() >= Contact::MOST_KEYS || is_taken(work, claim)? {
+/// New keys of a known or a new contact; false when there was no room for one. A key of somebody else stays there.
+fn link(work: &mut Work<'_>, contact: &mut Contact, who: &Who, proof: Uid) -> Result<bool, Need> {
+    let mut room = true;
+    for claim in &who.identities {
+        if contact.has(&claim.identity) || is_taken(work, claim)? {
+            continue;
+        }
+        if contact.identities.len() >= Contact::MOST_KEYS {
+            room = false;
             continue;
         }
         contact.identities.push(Linked { identity: claim.identity.clone(), proof });
         work.put(Key::Identity(claim.key), Some(Record::Identity(contact.id)));
     }
-    Ok(())
+    Ok(room)
 }
 
 /// Does the key belong to a contact that is still kept?
@@ -62,9 +75,10 @@ fn is_taken(work: &Work<'_>, claim: &Claim) -> Result<bool, Need> {
     }
 }
 
-fn join(work: &mut Work<'_>, elder: &mut Contact, mut other: Contact, proof: Uid) -> Result<(), Need> {
+/// False when both together would have too many keys; then they stay two.
+fn join(work: &mut Work<'_>, elder: &mut Contact, mut other: Contact, proof: Uid) -> Result<bool, Need> {
     if elder.identities.len() + other.identities.len() > Contact::MOST_KEYS {
-        return too_many(work, elder);
+        return Ok(false);
     }
     let by: Vec<&'static str> = other.identities.iter().map(|linked| linked.identity.kind()).collect();
     for linked in std::mem::take(&mut other.identities) {
@@ -88,11 +102,12 @@ fn join(work: &mut Work<'_>, elder: &mut Contact, mut other: Contact, proof: Uid
         move_lead(work, elder, lead, joined)?;
     }
     work.announce_contact(EventType::ContactLinked, elder.id, json!({ "linked": joined, "proof": proof, "by": by }));
-    Ok(())
+    Ok(true)
 }
 
-fn too_many(work: &mut Work<'_>, elder: &Contact) -> Result<(), Need> {
-    if let Some(mut lead) = elder.open.map(|id| work.lead(id)).transpose()?.flatten() {
+/// Tells whoever works on the lead that its contact was not joined further.
+pub(super) fn flag_too_many(work: &mut Work<'_>, lead: LeadId) -> Result<(), Need> {
+    if let Some(mut lead) = work.lead(lead)? {
         lead.flags.insert("too_many_keys".to_owned());
         let step = work.step(Why::TooManyKeys);
         lead.step(step);
@@ -122,13 +137,15 @@ fn merge(work: &mut Work<'_>, mut older: Lead, mut younger: Lead) -> Result<(), 
     older.touches += younger.touches;
     older.priority += 1;
     older.last_activity = older.last_activity.max(younger.last_activity);
-    if older.contacted_at.is_none() && younger.contacted_at.is_some() {
-        older.contacted_at = younger.contacted_at;
-        older.contacted_by.clone_from(&younger.contacted_by);
+    if older.contacted_at.is_none() {
+        older.proof = older.proof.or(younger.proof);
     }
     let step = work.step(Why::Merged { lead: younger.id });
     older.step(step);
     work.announce(EventType::Touched, older.id, json!({ "merged": younger.id }));
+    if let Some(proof) = first_contact::of(&younger) {
+        first_contact::contacted(work, &mut older, proof)?;
+    }
     younger.merged_into = Some(older.id);
     let step = work.step(Why::MergedInto { lead: older.id });
     younger.step(step);
@@ -138,7 +155,7 @@ fn merge(work: &mut Work<'_>, mut older: Lead, mut younger: Lead) -> Result<(), 
 }
 
 /// The number of a call whose first event did not tell it: the anonymous contact gets a key, or joins who has it.
-pub(super) fn named_late(work: &mut Work<'_>, lead: crate::ids::LeadId, who: &Who, proof: Uid) -> Result<(), Need> {
+pub(super) fn named_late(work: &mut Work<'_>, lead: LeadId, who: &Who, proof: Uid) -> Result<(), Need> {
     let Some(mut lead) = work.lead(lead)? else { return Ok(()) };
     let Some(mut anonymous) = work.contact(lead.contact)?.filter(|contact| contact.identities.is_empty()) else {
         return Ok(());

@@ -8,9 +8,10 @@ use crate::changes::{Aside, AsideKind, Changes, Measure, QueueChange, Timer, Tim
 use crate::decide::clock;
 use crate::entry::Entry;
 use crate::event::{self, EventType, Subject};
-use crate::facts::{Facts, Key, Need, Record};
+use crate::facts::{Facts, Need};
 use crate::identity::IdentityKey;
 use crate::ids::{CallKey, ChannelId, ContactId, LeadId};
+use crate::record::{Key, Record};
 use crate::rules::Rules;
 use crate::state::{CallRecord, Contact, Floor, Lead, Pending, Step, Why};
 use crate::time::At;
@@ -81,11 +82,29 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Asks for all of them at once rather than one after the other.
+    pub(super) fn require(&self, keys: impl Iterator<Item = Key>) -> Result<(), Need> {
+        let missing: Vec<Key> = keys.filter(|key| !self.records.contains_key(key) && !self.facts.knows(key)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Need::Records(missing)) }
+    }
+
     pub(super) fn lead(&self, id: LeadId) -> Result<Option<Lead>, Need> {
         Ok(match self.get(&Key::Lead(id))? {
             Some(Record::Lead(lead)) => Some((**lead).clone()),
             _ => None,
         })
+    }
+
+    /// The lead, or the one that took its touches.
+    pub(super) fn surviving(&self, id: LeadId) -> Result<Option<Lead>, Need> {
+        let mut found = self.lead(id)?;
+        for _ in 0..8 {
+            match found.as_ref().and_then(|lead| lead.merged_into) {
+                Some(other) => found = self.lead(other)?,
+                None => break,
+            }
+        }
+        Ok(found)
     }
 
     /// The contact, or the one it turned out to be.

@@ -7,9 +7,9 @@ use crate::error::Error;
 use lead::books::Verdict;
 use lead::changes::{QueueChange, Timer, TimerChange, Wake};
 use lead::entry::Direction;
-use lead::facts::{Key, Record};
 use lead::identity::IdentityKey;
 use lead::ids::{CallKey, ChannelId, Digest};
+use lead::record::{Key, Record};
 use lead::state::{CallRecord, Exclusion, Floor, Pending, PendingFact, Same, Seen};
 
 fn everything() -> crate::Batch {

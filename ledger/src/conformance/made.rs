@@ -3,9 +3,9 @@
 use crate::commit::{Batch, Position};
 use lead::entry::{Entry, Kind, Signal, Stage, Touch};
 use lead::event::{Event, EventType};
-use lead::facts::{Key, Record};
 use lead::geo::Geo;
 use lead::ids::{ChannelId, ContactId, EventId, LeadId, PersonId, Uid, WorkspaceId};
+use lead::record::{Key, Record};
 use lead::state::{Contact, Lead};
 use lead::time::At;
 use std::collections::{BTreeMap, BTreeSet};

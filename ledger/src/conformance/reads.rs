@@ -6,8 +6,8 @@ use crate::commit::Position;
 use crate::{Keep, LeadFilter};
 use lead::books::Verdict;
 use lead::changes::{Aside, AsideKind};
-use lead::facts::{Key, Record};
 use lead::ids::{ChannelId, LeadId};
+use lead::record::{Key, Record};
 use lead::state::{Exclusion, Seen};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,7 @@ pub(super) async fn books(backend: &dyn Backend) {
     ledger.commit(&shop(), &claim, some).await.unwrap();
     let account = ledger.books(&shop()).await.unwrap()[&even].clone();
     assert_eq!((account.accepted, account.in_flight, account.difference()), (3, 1, 0));
+    assert_eq!(ledger.behind_since(&shop()).await.unwrap(), Some(at(5)));
     let mut moved = batch(arrived[3].position);
     moved.books.insert((even.clone(), Verdict::Unmatched), -1);
     moved.books.insert((even.clone(), Verdict::Update), 1);

@@ -3,8 +3,8 @@
 use super::worker::Store;
 use crate::error::{Error, Result};
 use lead::changes::{Timer, Wake};
-use lead::facts::{Key, Record};
 use lead::ids::{LeadId, WorkspaceId};
+use lead::record::{Key, Record};
 use lead::state::Lead;
 use lead::time::At;
 use rusqlite::{Connection, OptionalExtension, params};

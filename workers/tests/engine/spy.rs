@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use lead::changes::{AsideKind, Timer};
-use lead::facts::{Key, Record};
 use lead::ids::{ChannelId, ContactId, LeadId, Uid, WorkspaceId};
+use lead::record::{Key, Record};
 use lead::state;
 use lead::time::At;
 use ledger::{
@@ -157,6 +157,9 @@ impl Ledger for Spy {
     }
     async fn books(&self, workspace: &WorkspaceId) -> Result<BTreeMap<ChannelId, Account>> {
         self.real.books(workspace).await
+    }
+    async fn behind_since(&self, workspace: &WorkspaceId) -> Result<Option<At>> {
+        self.real.behind_since(workspace).await
     }
     async fn keep_rules(&self, version: &str, text: &str) -> Result<()> {
         self.real.keep_rules(version, text).await

@@ -49,7 +49,7 @@ fn all_of_a_quarantine_are_released_page_by_page_and_what_fails_is_told() {
     ]);
     let Ended(code, out, sentence) = typed(&stage, "quarantine release --all");
     assert_eq!((code, out.as_str()), (1, "u2 is read anew\n"));
-    assert_eq!(sentence, "u1: the desk refused: no: it still cannot be read: not JSON");
+    assert_eq!(sentence, "u1: the desk refused: it still cannot be read: not JSON");
     assert!(stage.lines().contains(&"GET /v1/workspaces/demo/quarantine?limit=1000&before=c1".to_owned()));
 }
 
@@ -125,6 +125,6 @@ fn lines_that_the_desk_refuses_are_told_as_the_file_counts_them() {
     let (_folder, list) = file("match,reason\n\ndomain:a.b,x\n\nphone:123,y\n");
     insta::assert_snapshot!(refused(&stage, &format!("exclude import {list}")), @"
     line 5: this is not a phone number
-    the desk refused: the request does not make sense: 1 of 2 lines are wrong; nothing was imported
+    the desk refused: 1 of 2 lines are wrong; nothing was imported
     ");
 }

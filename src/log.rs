@@ -6,9 +6,13 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
+/// Reads phone numbers, and at the lowest level tells the log which.
+const INDISCREET: &str = "rlibphonenumber=off";
+
 /// Starts logging for the whole process. A filter that cannot be read was already refused with the configuration.
 pub(crate) fn start(log: &Log) {
     let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = filter.add_directive(INDISCREET.parse().expect("a target and a level are a directive"));
     let json = match log.format {
         LogFormat::Json => true,
         LogFormat::Text => false,

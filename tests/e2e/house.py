@@ -82,7 +82,7 @@ def write_config(folder, settings, workspaces):
 class House:
     """A configured folder and the process that runs on it."""
 
-    def __init__(self, folder, settings=None, workspaces=None, env=None, run=()):
+    def __init__(self, folder, settings=None, workspaces=None, env=None, run=(), token=None):
         self.folder = pathlib.Path(folder)
         public, desk = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         self.public, self.desk = f"http://{public}", f"http://{desk}"
@@ -91,6 +91,8 @@ class House:
         self.said = self.folder / "stdout.txt"
         self.env = {**os.environ, **(env or {})}
         self.run = list(run)
+        # How this house is asked where desk.tokens are set.
+        self.proof = {"Authorization": f"Bearer {token}"} if token else {}
         self.process = None
         self.killed = False
         # Set by a test that breaks them on purpose.
@@ -158,7 +160,7 @@ class House:
         return subprocess.run(line, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=timeout)
 
     def metrics(self):
-        answer = requests.get(f"{self.desk}/metrics", timeout=10)
+        answer = requests.get(f"{self.desk}/metrics", headers=self.proof, timeout=10)
         assert answer.status_code == 200
         return answer.text
 
@@ -166,9 +168,8 @@ class House:
         """The whole clean stream so far."""
         events, after = [], {}
         while True:
-            page = requests.get(
-                f"{self.desk}/v1/workspaces/{workspace}/events", params={"limit": limit, **after}, timeout=40
-            )
+            url = f"{self.desk}/v1/workspaces/{workspace}/events"
+            page = requests.get(url, params={"limit": limit, **after}, headers=self.proof, timeout=40)
             assert page.status_code == 200, page.text
             if not page.json()["events"]:
                 return events

@@ -160,6 +160,10 @@ fn too_large(limit: usize) -> Failure {
 /// Reads strictly; what is wrong is told without what was sent.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // serde would take a list for an object whose fields come in the order of the list.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Failure::invalid("expected a JSON object"));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         let place = format!("at line {} column {}", error.line(), error.column());
         match error.classify() {
@@ -217,7 +221,8 @@ mod tests {
             (r#"{"+79161234567": true}"#, "422 unknown field, expected `present` at line 1 column 15"),
             (r#"{"present": true} x"#, "400 at line 1 column 19"),
             ("", "400 at line 1 column 0"),
-            ("[[[[", "422 expected a boolean at line 1 column 1"),
+            ("[[[[", "422 expected a JSON object"),
+            (" [true]", "422 expected a JSON object"),
         ] {
             assert_eq!(told(body.as_bytes()), says, "{body}");
         }

@@ -48,7 +48,7 @@ struct Made {
 pub(super) async fn make(seat: Seat<Managing>, id: Named, Told(wanted): Told<Wanted>) -> Result<Response> {
     let channel = seat.view.channels.iter().find(|channel| channel.id.as_str() == id.0).ok_or(Kind::NotFound)?;
     let source = sources::source(channel.source).ok_or(Kind::Broken)?;
-    if !source.anonymous && channel.secrets.is_empty() {
+    if source.needs_secret && channel.secrets.is_empty() {
         return Err(Failure::invalid("the channel has no secret to sign with"));
     }
     let made = signed(source, channel, wanted, &seat.desk.pepper, seat.desk.now.now());

@@ -10,7 +10,10 @@
 //! - One leg reaches each state once, so leg and state are the id of an event, however often Twilio sends it.
 
 use super::fields::Pairs;
-use super::{Answer, BodyLimit, FORM_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, urlencoded};
+use super::{
+    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
+    urlencoded,
+};
 use crate::channel::Channel;
 use crate::sources::{signature, twilio_proof};
 use chrono::DateTime;
@@ -73,6 +76,8 @@ impl<'a> Event<'a> {
             urlencoded::flat(request.query.as_bytes())?
         } else if request.is(FORM_TYPE) {
             urlencoded::flat(&request.body)?
+        } else if request.is(JSON_TYPE) {
+            json::read(&request.body)?
         } else {
             return Err(Refusal::MediaType);
         };

@@ -244,3 +244,14 @@ fn a_request_for_instructions_gets_an_empty_document_and_a_callback_nothing() {
         assert_eq!(answer(name), Answer::Empty, "{name}");
     }
 }
+
+#[test]
+fn an_event_in_json_is_read_like_a_form_and_one_of_another_kind_is_kept_for_people() {
+    let json = |body: &str| read("twilio", &signed(URL, "application/json", body, ""));
+    let told = r#"{"CallSid": "CA1", "CallStatus": "ringing", "From": "+14158675309", "To": "+18005551212"}"#;
+    let form = "CallSid=CA1&CallStatus=ringing&From=%2B14158675309&To=%2B18005551212";
+    assert_eq!(format!("{:?}", json(told)), format!("{:?}", read("twilio", &signed(URL, FORM, form, ""))));
+    for other in [r#"{"Level": "ERROR"}"#, "[]", "{", ""] {
+        assert!(matches!(json(other), Err(Refusal::Unreadable(_))), "{other}");
+    }
+}

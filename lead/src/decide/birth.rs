@@ -128,7 +128,7 @@ pub(super) fn text(touch: &Touch) -> Option<String> {
 
 fn attributes(touch: &Touch, who: &Who) -> Attributes {
     let mut all = touch.attributes.clone();
-    for (name, said) in &who.unreadable {
+    for (name, said) in &who.remarks {
         all.entry((*name).to_owned()).or_insert_with(|| Value::from(said.clone()));
     }
     if !who.hints.is_empty() {

@@ -31,7 +31,7 @@ pub(super) fn decide(work: &mut Work<'_>, case: &Case<'_>, call: &Call, who: &Wh
     if let Some(id) = record.lead {
         work.put_call(key, record.clone());
         if unnamed && record.from.is_some() {
-            whose::named_late(work, id, who, case.entry.uid)?;
+            whose::named_late(work, id, call, who, case.entry.uid)?;
         }
         if let Some(lead) = work.surviving(id)? {
             apply(work, lead, &record, key, Some(&call.phase))?;

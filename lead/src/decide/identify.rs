@@ -16,8 +16,8 @@ use std::collections::BTreeSet;
 pub struct Who {
     pub identities: Vec<Claim>,
     pub flags: BTreeSet<String>,
-    /// Texts that were meant as phone or mail and are neither.
-    pub unreadable: Vec<(&'static str, String)>,
+    /// What the lead keeps beside the identities: texts that were meant as phone or mail and are neither, extensions.
+    pub remarks: Vec<(&'static str, String)>,
     /// Several phones in a text: any of them may be the sender's.
     pub hints: Vec<String>,
     /// All that was said is ours: staff talking to themselves.
@@ -108,12 +108,13 @@ impl Who {
         for found in phone::parse(text, rules.region) {
             if !found.valid {
                 self.flags.insert("invalid_phone".to_owned());
-                self.unreadable.push(("phone_text", found.number));
+                self.remarks.push(("phone_text", found.number));
                 continue;
             }
             if found.costly {
                 self.flags.insert("costly_phone".to_owned());
             }
+            self.remarks.extend(found.extension.map(|extension| ("phone_extension", extension)));
             self.phones.push(found.number.clone());
             self.claim(rules, Identity::Phone(found.number), true);
         }
@@ -122,7 +123,7 @@ impl Who {
     fn email(&mut self, rules: &Rules, text: &str) {
         let Some(address) = email::normalise(text) else {
             self.flags.insert("invalid_email".to_owned());
-            self.unreadable.push(("email_text", crate::text::cut(text, 254).to_owned()));
+            self.remarks.push(("email_text", crate::text::cut(text, 254).to_owned()));
             return;
         };
         if email::confusable(text) {

@@ -7,12 +7,14 @@
 use super::Work;
 use super::identify::{Claim, Who};
 use super::{close, first_contact};
-use crate::entry::Entry;
+use crate::entry::{Call, Entry, GeoHints};
 use crate::event::EventType;
 use crate::facts::Need;
+use crate::geo;
 use crate::ids::{ContactId, LeadId, Uid};
 use crate::record::{Key, Record};
 use crate::state::{Contact, Lead, Linked, Why};
+use crate::text;
 use serde_json::json;
 
 /// The contact, with this entry's keys linked; changed, not yet stored.
@@ -154,8 +156,15 @@ fn merge(work: &mut Work<'_>, mut older: Lead, mut younger: Lead) -> Result<(), 
     close::shut(work, younger)
 }
 
-/// The number of a call whose first event did not tell it: the anonymous contact gets a key, or joins who has it.
-pub(super) fn named_late(work: &mut Work<'_>, lead: LeadId, who: &Who, proof: Uid) -> Result<(), Need> {
+/// The number of a call whose first event did not tell it: the anonymous contact gets a key, or joins who has it, and
+/// the lead its place.
+pub(super) fn named_late(
+    work: &mut Work<'_>,
+    lead: LeadId,
+    call: &Call,
+    who: &Who,
+    proof: Uid,
+) -> Result<(), Need> {
     let Some(mut lead) = work.lead(lead)? else { return Ok(()) };
     let Some(mut anonymous) = work.contact(lead.contact)?.filter(|contact| contact.identities.is_empty()) else {
         return Ok(());
@@ -163,8 +172,10 @@ pub(super) fn named_late(work: &mut Work<'_>, lead: LeadId, who: &Who, proof: Ui
     let known = contacts(work, who.identities.iter().filter(|claim| claim.stated))?;
     if !who.identities.is_empty() {
         lead.flags.remove("no_contact");
+        lead.geo = geo::locate(&GeoHints::default(), &who.phones);
         work.put_lead(lead)?;
     }
+    anonymous.name = anonymous.name.take().or_else(|| call.name.as_deref().and_then(text::line));
     match known.into_iter().next() {
         Some(mut contact) => {
             join(work, &mut contact, anonymous, proof)?;

@@ -180,6 +180,7 @@ fn a_call_that_tells_its_number_late_finds_its_contact() {
             world.feed(line.known_as(PHONE).ended(secs(80), None));
             let born = world.lead(line.ringing(secs(60)).lead());
             assert!(!born.flags.contains("no_contact"));
+            assert_eq!(born.geo.by.as_deref(), Some("phone"), "the number tells the place, however late");
             assert_eq!(born.merged_into, known.then(|| elder.lead()));
             assert_eq!(world.contact_of(born.id).identities.len(), 1);
             assert_eq!(world.feed(form("later", secs(90)).phone(PHONE)), Verdict::Duplicate);

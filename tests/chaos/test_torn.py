@@ -4,16 +4,18 @@ The folder is that of a killed process; each case damages a copy. What the ledge
 happened to the journal, nobody is invented, and who knocks after the damage becomes a lead like anyone else.
 """
 
+import contextlib
 import os
 import random
 import shutil
+import sqlite3
 import time
 
 import pytest
 from conftest import BeatenHouse
 from crowd import Crowd, Line, Person, json_form
 from house import wait_until
-from judge import judge_stream, settle
+from judge import judge_stream, settle, verdicts
 
 TORN = int(os.environ.get("LEADGATE_CHAOS_TORN") or 20)
 DAMAGES = ("cut the log", "cut the file", "flip in the log", "flip in the file", "lose the log", "cut both logs")
@@ -118,3 +120,25 @@ def newcomers_are_leads(house, how):
         return set(promised) - {phone for lead in leads for phone in lead["contact"]["phones"]}
 
     wait_until(lambda: not missing(), 10, lambda: f"{how}: promised after the damage, and lost: {missing()}")
+
+
+def test_a_row_that_cannot_be_read_goes_to_quarantine_and_holds_up_nobody(open_house):
+    house = open_house()
+    settle(house)
+    house.kill()
+    damage_next_row(house.data / "journal.db")
+    house.start()
+    newcomers_are_leads(house, "a damaged row")
+    settle(house)
+    assert verdicts(house, "demo-form") == {"lead": 3, "quarantined": 1}
+
+
+def damage_next_row(file):
+    """As if the last request before a power cut had been spoiled on the disk: its entry is no entry."""
+    with contextlib.closing(sqlite3.connect(file)) as db, db:
+        db.execute("INSERT INTO accepted (workspace, channel, n) VALUES ('demo', 'demo-form', 1)")
+        db.execute(
+            "INSERT INTO row (workspace, channel, received_at, forever, entry, raw)"
+            " VALUES ('demo', 'demo-form', ?, 0, x'9300', x'7b7d')",
+            [int(time.time() * 1000)],
+        )

@@ -158,13 +158,7 @@ fn merge(work: &mut Work<'_>, mut older: Lead, mut younger: Lead) -> Result<(), 
 
 /// The number of a call whose first event did not tell it: the anonymous contact gets a key, or joins who has it, and
 /// the lead its place.
-pub(super) fn named_late(
-    work: &mut Work<'_>,
-    lead: LeadId,
-    call: &Call,
-    who: &Who,
-    proof: Uid,
-) -> Result<(), Need> {
+pub(super) fn named_late(work: &mut Work<'_>, lead: LeadId, call: &Call, who: &Who, proof: Uid) -> Result<(), Need> {
     let Some(mut lead) = work.lead(lead)? else { return Ok(()) };
     let Some(mut anonymous) = work.contact(lead.contact)?.filter(|contact| contact.identities.is_empty()) else {
         return Ok(());

@@ -33,7 +33,7 @@ pub(crate) enum Role {
 
 /// Runs until told to stop. Every problem of the configuration is printed, with what was expected.
 pub(crate) fn run(config: Option<&Path>, role: Role) -> ExitCode {
-    let env: Env = std::env::vars().collect();
+    let env = crate::cli::environment();
     let place = Place::find(config, &env);
     let (machine, problems) = config::machine(&place, &env);
     if !problems.is_empty() {

@@ -46,7 +46,9 @@ pub struct Embedded {
 impl Embedded {
     /// Opens or makes the ledger of a folder this process holds.
     pub fn open(folder: &Path, journal: Journal) -> Result<Self> {
-        let writer = Worker::start(Store::open(folder)?)?;
+        let store = Store::open(folder)?;
+        journal.begin_after(store.furthest()?)?;
+        let writer = Worker::start(store)?;
         let inbox = journal.reader()?;
         Ok(Self {
             journal,

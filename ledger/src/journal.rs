@@ -83,6 +83,7 @@ enum Job {
     Append { rows: Vec<Encoded>, done: oneshot::Sender<Result<()>> },
     Trim { workspace: String, before_seq: i64, before_time: i64, done: oneshot::Sender<Result<u64>> },
     Backup { to: PathBuf, done: oneshot::Sender<Result<()>> },
+    Skip { to: i64, done: SyncSender<Result<()>> },
     Stop { done: oneshot::Sender<()> },
 }
 
@@ -176,6 +177,14 @@ impl Journal {
         let (done, answer) = oneshot::channel();
         self.job(Job::Trim { workspace: workspace.to_owned(), before_seq, before_time: before_time.millis(), done })?;
         answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Numbers rows above `decided`, up to which somebody has decided. A journal that is behind that has lost its end,
+    /// and without this, what it accepts next would count as decided. Waits for the disk; for the start only.
+    pub(crate) fn begin_after(&self, decided: i64) -> Result<()> {
+        let (done, answer) = sync_channel(1);
+        self.job(Job::Skip { to: decided, done })?;
+        answer.recv().unwrap_or(Err(Error::Closed))
     }
 
     /// A consistent copy of the journal and its spool.

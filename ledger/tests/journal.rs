@@ -8,7 +8,7 @@ use lead::time::At;
 use ledger::embedded::Embedded;
 use ledger::folder::Folder;
 use ledger::journal::{Bounds, Journal, Row};
-use ledger::{Error, Ledger, Position};
+use ledger::{Batch, Error, Ledger, Position};
 use std::path::Path;
 use std::time::Duration;
 
@@ -193,4 +193,47 @@ async fn a_backup_taken_while_entries_come_in_opens_and_goes_on() {
     journal.append(vec![touch(900)]).await.unwrap();
     let last = inbox.last().map_or(Position(0), |one| one.position);
     assert_eq!(restored.inbox(&shop(), last, 9, Duration::ZERO).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_lost_its_end_goes_on_after_what_was_decided() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path(), roomy()).unwrap();
+    let ledger = Embedded::open(folder.path(), journal.clone()).unwrap();
+    journal.append(vec![touch(1), touch(2), touch(3)]).await.unwrap();
+    let claim = ledger.claim(&shop()).await.unwrap();
+    let decided = Batch { cursor: Position(3), ..Batch::default() };
+    ledger.commit(&shop(), &claim, decided).await.unwrap();
+    journal.close().await;
+    ledger.close().await;
+    drop((journal, ledger));
+    for file in ["journal.db", "journal.db-wal", "journal.db-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(file));
+    }
+    for _ in 0..2 {
+        let journal = Journal::open(folder.path(), roomy()).unwrap();
+        let ledger = Embedded::open(folder.path(), journal.clone()).unwrap();
+        journal.append(vec![touch(4)]).await.unwrap();
+        let next = ledger.inbox(&shop(), Position(3), 10, Duration::ZERO).await.unwrap();
+        assert_eq!(next.first().map(|row| (row.position, row.entry.uid)), Some((Position(4), touch(4).entry.uid)));
+        journal.close().await;
+        ledger.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_row_is_handed_on_with_its_bytes_and_holds_up_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path(), roomy()).unwrap();
+    journal.append(vec![touch(1), touch(2), touch(3)]).await.unwrap();
+    let db = rusqlite::Connection::open(folder.path().join("journal.db")).unwrap();
+    db.execute("UPDATE row SET entry = substr(entry, 1, 20) WHERE seq = 2", []).unwrap();
+    let reader = journal.reader().unwrap();
+    let rows = reader.after(&shop(), 0, 10).unwrap();
+    let [first, damaged, last] = rows.as_slice() else { panic!("three rows: {}", rows.len()) };
+    assert_eq!([first.entry.uid, last.entry.uid], [touch(1).entry.uid, touch(3).entry.uid]);
+    assert!(matches!(damaged.entry.signal, Signal::Unreadable(_)));
+    assert_eq!((&damaged.entry.workspace, damaged.entry.received_at), (&shop(), At::from_secs(2)));
+    assert_eq!(damaged.entry.uid, reader.after(&shop(), 1, 1).unwrap()[0].entry.uid, "the same at every look");
+    assert_eq!(reader.raw(2).unwrap().as_deref(), Some(b"name=Anna".as_slice()));
 }

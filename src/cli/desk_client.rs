@@ -83,13 +83,16 @@ impl Desk {
         Ok(Said { raw: answer.body, json })
     }
 
-    /// Opens the clean stream behind `cursor`.
-    pub(crate) async fn stream(&self, workspace: &str, cursor: &str) -> Result<Response<Incoming>> {
+    /// Opens the clean stream behind `cursor`, or from the oldest event that is kept.
+    pub(crate) async fn stream(&self, workspace: &str, cursor: Option<&str>) -> Result<Response<Incoming>> {
         let path = ["v1", "workspaces", workspace, "events"];
         let ask = Ask { method: Method::GET, path: &path, query: &[], body: None, time: TIME };
         let mut request = self.request(&ask, "text/event-stream")?;
-        let cursor = HeaderValue::from_str(cursor).map_err(|_| Failure::usage("this is not a cursor"))?;
-        request.headers_mut().insert("last-event-id", cursor);
+        if let Some(cursor) = cursor {
+            let cursor =
+                HeaderValue::from_str(cursor).map_err(|_| Failure::no("the desk named a place that is none"))?;
+            request.headers_mut().insert("last-event-id", cursor);
+        }
         let response = self.http.open(request, TIME).await.map_err(|trouble| self.trouble(&trouble))?;
         if response.status() == StatusCode::OK {
             return Ok(response);
@@ -173,7 +176,10 @@ impl Desk {
     fn refusal(&self, answer: &Answer) -> Failure {
         let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let Some(title) = problem["title"].as_str() else { return self.stranger(answer.status) };
+        // What was wrong with the request says enough; of other refusals the title says what they are about.
+        let enough = [StatusCode::UNPROCESSABLE_ENTITY, StatusCode::CONFLICT].contains(&answer.status);
         let told = match problem["detail"].as_str() {
+            Some(detail) if enough => detail.to_owned(),
             Some(detail) => format!("{title}: {detail}"),
             None => title.to_owned(),
         };

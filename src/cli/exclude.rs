@@ -190,8 +190,8 @@ async fn send(desk: &Desk, workspace: &str, lines: &[Line]) -> Result<super::des
 }
 
 fn nothing_imported(wrong: Vec<(usize, String)>, right: usize) -> Failure {
-    let all = count(wrong.len() + right, "line");
-    let sentence = format!("{} of {all} wrong; nothing was imported: mend them and import again", wrong.len());
+    let (few, all) = (count(wrong.len(), "wrong line"), wrong.len() + right);
+    let sentence = format!("{few} of {all}; nothing was imported: mend the file and import again");
     Failure { lines: wrong, ..Failure::no(sentence) }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn read(bytes: &[u8], mut step: impl FnMut(u64)) -> Read {
         .trim(csv::Trim::All)
         .from_reader(bytes);
     let (mut read, mut columns, mut record) = (Read::default(), USUAL, csv::ByteRecord::new());
-    let mut first = true;
+    let (mut first, mut counter) = (true, Counter::default());
     loop {
         match reader.read_byte_record(&mut record) {
             Ok(false) => return read,
@@ -55,7 +55,7 @@ pub(crate) fn read(bytes: &[u8], mut step: impl FnMut(u64)) -> Read {
             Ok(true) => {}
         }
         step(reader.position().byte());
-        let place = record.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(usize::MAX));
+        let place = counter.line_of(bytes, &record);
         let header = if std::mem::take(&mut first) { header(&record) } else { None };
         match header {
             Some(named) => columns = named,
@@ -67,6 +67,25 @@ pub(crate) fn read(bytes: &[u8], mut step: impl FnMut(u64)) -> Read {
                 Err(why) => read.wrong.push((place, why)),
             },
         }
+    }
+}
+
+/// Counts lines as an editor does. The reader's own count begins a record before the empty lines in front of it.
+#[derive(Debug, Default)]
+struct Counter {
+    behind: usize,
+    breaks: usize,
+}
+
+impl Counter {
+    fn line_of(&mut self, bytes: &[u8], record: &csv::ByteRecord) -> usize {
+        let begin = record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(usize::MAX));
+        let blank = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let empty = bytes.iter().skip(begin).take_while(|byte| blank(byte)).count();
+        let start = (begin + empty).clamp(self.behind, bytes.len());
+        self.breaks += bytes[self.behind..start].iter().filter(|byte| **byte == b'\n').count();
+        self.behind = start;
+        self.breaks + 1
     }
 }
 
@@ -135,7 +154,7 @@ mod tests {
             ("phone:8 (495) 000-00-00,\"supplier, timber\",2027-12-31\n", 1),
             ("match,reason,expires\r\nphone:8 (495) 000-00-00,\"supplier, timber\",2027-12-31\r\n", 2),
             ("\u{feff}Match;Reason;Expires\nphone:8 (495) 000-00-00;supplier, timber;2027-12-31", 2),
-            ("reason,expires,match\n\n \"supplier, timber\" ,2028-01-01T03:00:00+03:00,phone:8 (495) 000-00-00\n", 3),
+            ("reason,expires,match\n\n\"supplier, timber\",2028-01-01T03:00:00+03:00,phone:8 (495) 000-00-00\n", 3),
         ] {
             assert_eq!(told(text.as_bytes()), format!("{place}: {expected}"), "{text}");
         }

@@ -14,6 +14,9 @@ pub(crate) const WEAK: Style = AnsiColor::Yellow.on_default();
 pub(crate) const QUIET: Style = Style::new().dimmed();
 pub(crate) const STRONG: Style = Style::new().bold();
 
+/// A terminal that claims to be narrower does not know its width.
+const NARROWEST: u16 = 40;
+
 /// Where a command writes to.
 pub(crate) struct Output<'a> {
     /// For machines.
@@ -35,7 +38,7 @@ impl<'a> Output<'a> {
     pub(crate) fn terminal(json: bool, to: &'a mut dyn Write) -> Self {
         let stdout = io::stdout();
         let colours = anstream::AutoStream::choice(&stdout) != ColorChoice::Never;
-        let width = stdout.is_terminal().then(|| Table::new().width()).flatten();
+        let width = stdout.is_terminal().then(|| Table::new().width()).flatten().filter(|width| *width >= NARROWEST);
         Self { json, to, colours, width }
     }
 

@@ -265,7 +265,7 @@ impl Send {
 mod tests {
     use super::*;
 
-    fn event(id: &str, channel: &str, synthetic: Value, call: Value) -> Value {
+    fn event(id: &str, channel: &str, synthetic: &Value, call: &Value) -> Value {
         json!({"data": {"lead": {"id": id, "channel": channel, "synthetic": synthetic, "call": call},
             "change": {"touch": {"id": id}}}})
     }
@@ -274,7 +274,7 @@ mod tests {
     fn a_named_entry_is_found_by_its_lead_or_its_touch_and_by_nothing_else() {
         let uid = Uid::from_bytes([7; 16]);
         let sent = Sent { channel: "a", synthetic: "technical", uid: Some(uid), body: b"" };
-        let of = |id: String| sent.is_in(&event(&id, "a", json!("technical"), json!(null)));
+        let of = |id: String| sent.is_in(&event(&id, "a", &json!("technical"), &json!(null)));
         assert!(of(uid.lead().to_string()) && of(uid.to_string()));
         assert!(!of(Uid::from_bytes([8; 16]).lead().to_string()));
     }
@@ -290,7 +290,7 @@ mod tests {
             ("a", json!(null), json!(null), false),
             ("b", json!("technical"), json!(null), false),
         ] {
-            let event = event("l", channel, synthetic.clone(), call.clone());
+            let event = event("l", channel, &synthetic, &call);
             assert_eq!(sent.is_in(&event), found, "{channel} {synthetic} {call}");
         }
     }

@@ -39,7 +39,8 @@ pub(crate) struct Tail {
 /// What is still to be shown and where to go on.
 struct Following<'a> {
     asked: &'a Tail,
-    cursor: String,
+    /// Behind the last event that was shown; none: from the oldest that is kept.
+    cursor: Option<String>,
     left: Option<u64>,
 }
 
@@ -58,15 +59,11 @@ pub(crate) async fn run(desk: &Desk, asked: &Tail, out: &mut Output<'_>) -> Resu
 
 async fn follow(desk: &Desk, asked: &Tail, out: &mut Output<'_>) -> Result<()> {
     let workspace = desk.workspace(asked.within.asked()).await?;
-    let mut following = Following { asked, cursor: String::new(), left: asked.count };
-    if asked.all {
-        following.oldest(desk, &workspace, out).await?;
-    } else {
-        following.cursor = newest(desk, &workspace).await?;
-    }
+    let cursor = if asked.all { None } else { Some(newest(desk, &workspace).await?) };
+    let mut following = Following { asked, cursor, left: asked.count };
     let (mut pause, mut known) = (PAUSE, false);
     while following.left != Some(0) {
-        match desk.stream(&workspace, &following.cursor).await {
+        match desk.stream(&workspace, following.cursor.as_deref()).await {
             Ok(response) => {
                 (pause, known) = (PAUSE, true);
                 if let End::Enough = following.show(response.into_body(), out).await? {
@@ -93,28 +90,6 @@ pub(crate) async fn newest(desk: &Desk, workspace: &str) -> Result<String> {
 }
 
 impl Following<'_> {
-    /// Everything that is kept, page by page, up to a place from which the stream goes on.
-    async fn oldest(&mut self, desk: &Desk, workspace: &str, out: &mut Output<'_>) -> Result<()> {
-        let path = ["v1", "workspaces", workspace, "events"];
-        loop {
-            let mut query = vec![("limit", "1000")];
-            if !self.cursor.is_empty() {
-                query.push(("after", &self.cursor));
-            }
-            let page = desk.get(&path, &query).await?.json;
-            page["next"].as_str().unwrap_or_default().clone_into(&mut self.cursor);
-            let events = page["events"].as_array().map(Vec::as_slice).unwrap_or_default();
-            for event in events {
-                if let End::Enough = self.one(event, out)? {
-                    return Ok(());
-                }
-            }
-            if events.is_empty() || self.cursor.is_empty() {
-                return Ok(());
-            }
-        }
-    }
-
     /// Shows what one connection brings, until it ends.
     async fn show(&mut self, mut body: Incoming, out: &mut Output<'_>) -> Result<End> {
         let mut reader = Reader::default();
@@ -123,9 +98,8 @@ impl Following<'_> {
             let bytes: Bytes = frame.into_data().unwrap_or_default();
             let Ok(events) = reader.read(&bytes) else { return Ok(End::Cut) };
             for Event { id, data } in events {
-                let event = serde_json::from_str(&data).unwrap_or(Value::Null);
-                let end = self.one(&event, out)?;
-                self.cursor = id;
+                let end = self.one(&data, out)?;
+                self.cursor = Some(id);
                 if let End::Enough = end {
                     return Ok(end);
                 }
@@ -133,11 +107,13 @@ impl Following<'_> {
         }
     }
 
-    fn one(&mut self, event: &Value, out: &mut Output<'_>) -> Result<End> {
+    fn one(&mut self, data: &str, out: &mut Output<'_>) -> Result<End> {
         let line = if out.json {
-            event.to_string()
+            // A line break in JSON is only space.
+            data.replace('\n', " ")
         } else {
-            tail_line::line(event, self.asked.full).show(|style, text| out.paint(style, text))
+            let event = serde_json::from_str(data).unwrap_or(Value::Null);
+            tail_line::line(&event, self.asked.full).show(|style, text| out.paint(style, text))
         };
         out.line(&line)?;
         self.left = self.left.map(|left| left.saturating_sub(1));

@@ -84,7 +84,7 @@ fn changed(kind: &str, lead: &Value, change: &Value) -> Vec<String> {
         "lead.created" => {
             say("", &lead["kind"]);
             say("repeat no. ", &lead["repeat"]["prior_leads"]);
-            say("by ", &assigned(&change["why"])["rule"]);
+            say("rule ", &assigned(&change["why"])["rule"]);
         }
         "lead.touched" => {
             say("", &change["duplicate"]);
@@ -96,14 +96,14 @@ fn changed(kind: &str, lead: &Value, change: &Value) -> Vec<String> {
         }
         "lead.assigned" | "lead.queued" => {
             say("from ", &change["from"]);
-            say("by ", &change["rule"]);
+            say("rule ", &change["rule"]);
         }
         "lead.attempted" | "lead.contacted" => {
             say("via ", &change["via"]);
             say("by ", &change["by"]);
         }
         "lead.sla_warning" | "lead.sla_breached" => {
-            say("percent of the time gone: ", &change["percent"]);
+            say("of the time gone, in %: ", &change["percent"]);
             say("due ", &Value::from(moment(&change["due_at"])));
         }
         "lead.stage_changed" => {
@@ -159,7 +159,7 @@ mod tests {
         })
     }
 
-    fn event(kind: &str, change: Value) -> Value {
+    fn event(kind: &str, change: &Value) -> Value {
         json!({
             "type": kind, "subject": "06c8d0u1v2g3h4i5j6a7b8c9d0", "time": "2026-11-21T20:15:00.123Z",
             "source": "/leadgate/demo/demo-form", "data": {"schema": 1, "lead": lead(), "change": change},
@@ -175,30 +175,44 @@ mod tests {
         let why = json!([{"at": "…", "rules": "r", "what": {"assigned": {"to": "ivan", "rule": "least_load"}}}]);
         let due = "2026-11-21T20:30:00.000Z";
         vec![
-            event("lead.created", json!({"why": why})),
+            event("lead.created", &json!({"why": why})),
             event(
                 "lead.touched",
-                json!({"duplicate": "cross_channel", "after_close": true,
+                &json!({"duplicate": "cross_channel", "after_close": true,
                 "touch": {"text": "+79035551234"}}),
             ),
-            event("lead.touched", json!({"call": {"id": "CA1", "phase": "answered"}})),
-            event("lead.assigned", json!({"from": "anna", "owner": "ivan", "rule": "manual"})),
-            event("lead.queued", json!({"from": null, "owner": null, "rule": "queue"})),
-            event("lead.attempted", json!({"by": "ivan"})),
-            event("lead.contacted", json!({"by": "ivan", "via": "inbound_call"})),
-            event("lead.sla_warning", json!({"percent": 50, "due_at": due})),
-            event("lead.sla_breached", json!({"due_at": due, "owner": "ivan"})),
-            event("lead.stage_changed", json!({"from": "new", "to": "qualified", "reason": "+79035551234"})),
-            event("lead.closed", json!({"outcome": "rejected", "reason": "+79035551234", "by": "crm"})),
-            event("lead.closed", json!({"merged_into": "06c8d0u1v2g3h4i5j6a7b8c9e0"})),
-            event("lead.corrected", json!({"contacted_at": {"was": due, "is": due}})),
+            event("lead.touched", &json!({"call": {"id": "CA1", "phase": "answered"}})),
+            event("lead.assigned", &json!({"from": "anna", "owner": "ivan", "rule": "manual"})),
+            event("lead.queued", &json!({"from": null, "owner": null, "rule": "queue"})),
+            event("lead.attempted", &json!({"by": "ivan"})),
+            event("lead.contacted", &json!({"by": "ivan", "via": "inbound_call"})),
+            event("lead.sla_warning", &json!({"percent": 50, "due_at": due})),
+            event("lead.sla_breached", &json!({"due_at": due, "owner": "ivan"})),
+            event("lead.stage_changed", &json!({"from": "new", "to": "qualified", "reason": "+79035551234"})),
+            event("lead.closed", &json!({"outcome": "rejected", "reason": "+79035551234", "by": "crm"})),
+            event("lead.closed", &json!({"merged_into": "06c8d0u1v2g3h4i5j6a7b8c9e0"})),
+            event("lead.corrected", &json!({"contacted_at": {"was": due, "is": due}})),
         ]
     }
 
     #[test]
     fn an_event_reads_in_one_line_without_the_customer() {
         let lines: Vec<String> = events().iter().map(|event| shown(event, false)).collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @"
+        2026-11-21 20:15:00Z  lead.created        a7b8c9d0  demo-form       ivan        new         form, repeat no. 2, rule least load
+        2026-11-21 20:15:00Z  lead.touched        a7b8c9d0  demo-form       ivan        new         cross channel, after it was closed
+        2026-11-21 20:15:00Z  lead.touched        a7b8c9d0  demo-form       ivan        new         call answered
+        2026-11-21 20:15:00Z  lead.assigned       a7b8c9d0  demo-form       ivan        new         from anna, rule manual
+        2026-11-21 20:15:00Z  lead.queued         a7b8c9d0  demo-form       ivan        new         rule queue
+        2026-11-21 20:15:00Z  lead.attempted      a7b8c9d0  demo-form       ivan        new         by ivan
+        2026-11-21 20:15:00Z  lead.contacted      a7b8c9d0  demo-form       ivan        new         via inbound call, by ivan
+        2026-11-21 20:15:00Z  lead.sla_warning    a7b8c9d0  demo-form       ivan        new         of the time gone, in %: 50, due 2026-11-21 20:30:00Z
+        2026-11-21 20:15:00Z  lead.sla_breached   a7b8c9d0  demo-form       ivan        new         due 2026-11-21 20:30:00Z
+        2026-11-21 20:15:00Z  lead.stage_changed  a7b8c9d0  demo-form       ivan        new         was new
+        2026-11-21 20:15:00Z  lead.closed         a7b8c9d0  demo-form       ivan        new         rejected, by crm
+        2026-11-21 20:15:00Z  lead.closed         a7b8c9d0  demo-form       ivan        new         merged into a7b8c9e0
+        2026-11-21 20:15:00Z  lead.corrected      a7b8c9d0  demo-form       ivan        new         contacted at
+        ");
         for line in &lines {
             assert!(!line.contains("79035551234") && !line.contains("Vera"), "{line}");
         }
@@ -206,18 +220,22 @@ mod tests {
 
     #[test]
     fn the_customer_is_shown_when_asked_for_and_cannot_move_the_cursor() {
-        insta::assert_snapshot!(shown(&event("lead.attempted", json!({})), true), @"");
+        insta::assert_snapshot!(shown(&event("lead.attempted", &json!({})), true), @r#"2026-11-21 20:15:00Z  lead.attempted      a7b8c9d0  demo-form       ivan        new         Vera [2J, +79035551234, vera@example.com, telegram:777, "call +79035551234""#);
     }
 
     #[test]
     fn events_of_contacts_channels_and_tests_have_lines_too() {
-        let mut test = event("lead.created", json!({}));
+        let mut test = event("lead.created", &json!({}));
         test["data"]["lead"]["synthetic"] = json!("technical");
         test["data"]["lead"]["owner"] = json!(null);
         let linked = json!({"type": "contact.linked", "subject": "06c8d0u1v2g3h4i5j6a7b8c9d0",
             "source": "/leadgate/demo/demo-line", "time": "2026-11-21T20:15:00.123Z",
             "data": {"contact": {"phones": ["+79035551234"]}, "change": {"linked": ["+79035551234"]}}});
         let lines = [&test, &linked, &json!({})].map(|event| shown(event, false));
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @"
+        2026-11-21 20:15:00Z  lead.created        a7b8c9d0  demo-form       -           new         form, repeat no. 2, [test: technical]
+        2026-11-21 20:15:00Z  contact.linked      a7b8c9d0  demo-line       -           -           linked
+                                                        -           -
+        ");
     }
 }

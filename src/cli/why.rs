@@ -22,13 +22,6 @@ pub(crate) struct Asked {
     workspace: Option<String>,
 }
 
-impl Asked {
-    #[cfg(test)]
-    pub(crate) fn about(lead: &str) -> Self {
-        Self { lead: lead.to_owned(), workspace: None }
-    }
-}
-
 pub(crate) async fn run(desk: &Desk, asked: &Asked, out: &mut Output<'_>) -> Result<()> {
     let typed = asked.lead.to_ascii_lowercase();
     let spaces = match &asked.workspace {

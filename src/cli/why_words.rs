@@ -212,7 +212,7 @@ mod tests {
     fn lead() -> Value {
         json!({
             "id": "06c8d0u1v2g3h4i5j6a7b8c9d0", "channel": "demo-form", "kind": "form", "stage": "contacted",
-            "owner": "ivan", "received_at": at(0), "touches": 2, "contacted_at": at(400), "synthetic": null,
+            "owner": "ivan", "received_at": at(0), "touches": 2, "contacted_at": at(600), "synthetic": null,
             "sla": {"due_at": at(900), "breached_at": null},
             "repeat": {"of": "06c00000000000000000000000", "prior_leads": 1, "days_since_last": 40},
         })
@@ -240,16 +240,33 @@ mod tests {
         let (uid, ..) = ids();
         let again =
             Why::Touched { channel: "demo-line".into(), kind: Kind::Call, across: true, after_close: false, uid };
-        let talked = Why::Contacted { by: Some("ivan".into()), via: Via::InboundCall, at: at(400) };
+        let talked = Why::Contacted { by: Some("ivan".into()), via: Via::InboundCall, at: at(600) };
         let said = json!({"lead": lead(), "trail": trail(vec![
             (0, Why::Born { channel: "demo-form".into(), contact: Known::Returning, prior_leads: 1 }),
             (0, Why::Clock { start: at(0), due_at: at(900) }),
             (0, given),
             (300, again),
             (450, Why::Warned { percent: 50 }),
-            (410, talked),
+            (610, talked),
         ])});
-        insta::assert_snapshot!(explain(&said), @"");
+        insta::assert_snapshot!(explain(&said), @"
+        lead 06c8d0u1v2g3h4i5j6a7b8c9d0
+          form through demo-form, received 2026-11-21 20:15:00Z
+          stage contacted, owner ivan, came 2 times
+          first contact 2026-11-21 20:25:00Z
+          a client again: lead no. 2 of this contact, 40 days after 06c00000000000000000000000
+
+        under the rules 3f2a9c01:
+          2026-11-21 20:15:00Z  came in through demo-form, from a client with 1 earlier lead
+          2026-11-21 20:15:00Z  the clock counts from 2026-11-21 20:15:00Z; contact is due by 2026-11-21 20:30:00Z
+          2026-11-21 20:15:00Z  went to ivan, by the customer's region
+                                not anna: serves another region
+                                not oleg: absent
+                                and 3 more
+          2026-11-21 20:20:00Z  the customer came again through demo-line (call, another channel); a duplicate, attached
+          2026-11-21 20:22:30Z  warning: 50 % of the time to first contact is gone
+          2026-11-21 20:25:10Z  first contact at 2026-11-21 20:25:00Z by ivan, in a call of the customer; the clock stopped
+        ");
     }
 
     #[test]
@@ -277,7 +294,20 @@ mod tests {
             Why::TooManyKeys,
         ];
         let sentences: Vec<String> = steps.iter().map(sentence).collect();
-        insta::assert_snapshot!(sentences.join("\n"), @"");
+        insta::assert_snapshot!(sentences.join("\n"), @"
+        waits in the queue, taken from ivan: nobody could take it
+        went from ivan to anna, by order of a person
+        somebody tried to reach the customer
+        corrected: sla.breached_at
+        the deadline passed without a contact
+        stage no answer by crm: voice [2Jmail
+        closed as rejected by crm
+        closed
+        closed: one person with lead 0s3ge1o70s3ge1o70s3ge1o70s, which goes on
+        took in lead 0s3ge1o70s3ge1o70s3ge1o70s: both are one person
+        its contact was linked with 3ge1o70s by a shared phone
+        its contact has too many phones and addresses to be one person; nothing more is linked
+        ");
     }
 
     #[test]
@@ -294,6 +324,15 @@ mod tests {
         lead["repeat"] = json!(null);
         lead["synthetic"] = json!("technical");
         lead["sla"]["breached_at"] = json!(at(900));
-        insta::assert_snapshot!(explain(&json!({"lead": lead, "trail": []})), @"");
+        insta::assert_snapshot!(explain(&json!({"lead": lead, "trail": []})), @"
+        lead 06c8d0u1v2g3h4i5j6a7b8c9d0
+          form through demo-form, received 2026-11-21 20:15:00Z
+          stage contacted, owner nobody yet, came 2 times
+          no contact yet, due 2026-11-21 20:30:00Z
+          the deadline was missed 2026-11-21 20:30:00Z
+          a test of our own (technical), outside all statistics
+
+        nothing was decided about it yet
+        ");
     }
 }

@@ -58,10 +58,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    #[cfg(test)]
     pub(crate) fn file(path: PathBuf) -> Self {
         Self { file: Some(path) }
     }
 
+    #[cfg(test)]
     pub(crate) const fn built_in() -> Self {
         Self { file: None }
     }

@@ -105,14 +105,18 @@ class House:
         self.log.touch()
         write_config(self.folder, {**own, **(settings or {})}, texts)
 
-    def start(self):
-        """Starts and waits until it is ready."""
+    def spawn(self):
+        """Starts, and waits for nothing."""
         with self.log.open("ab") as log, self.said.open("ab") as said:
             self.process = subprocess.Popen(
                 [binary(), "run", "--config", self.folder / "leadgate.toml", *self.run],
                 cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, stdout=said, stderr=log,
             )
         self.killed = False
+
+    def start(self):
+        """Starts and waits until it is ready."""
+        self.spawn()
         wait_until(self.is_ready, START_WITHIN, self.why_not_ready)
         return self
 
@@ -218,9 +222,9 @@ def rows(answer):
     return lists[0]
 
 
-def wait_until(holds, seconds, why=lambda: "it never came to hold"):
+def wait_until(holds, seconds, why=lambda: "it never came to hold", every=0.02):
     """Asks every 20 ms until it holds."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, why()
-        time.sleep(0.02)
+        time.sleep(every)

@@ -25,6 +25,11 @@ impl Store {
         Ok(Self { db: sqlite::open_writer(folder, &SCHEMA)?, names: HashMap::new(), newest: HashMap::new() })
     }
 
+    /// The last row of the journal that any workspace has decided.
+    pub(super) fn furthest(&self) -> Result<i64> {
+        Ok(self.db.query_row("SELECT coalesce(max(cursor), 0) FROM workspace", [], |row| row.get(0))?)
+    }
+
     /// The number under which the store knows a workspace, given at first sight.
     pub(super) fn ws(&mut self, name: &WorkspaceId) -> Result<i64> {
         if let Some(ws) = self.names.get(name) {

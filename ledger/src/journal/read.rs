@@ -1,10 +1,11 @@
 //! Reading the journal beside its writer: the inbox of the embedded engine, and the bytes of a request.
 
 use super::SCHEMA;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sqlite;
-use lead::entry::Entry;
-use lead::ids::{ChannelId, WorkspaceId};
+use lead::entry::{Entry, Signal, Unreadable};
+use lead::ids::{ChannelId, Uid, WorkspaceId};
+use lead::time::At;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,18 +32,22 @@ impl JournalReader {
 
     /// Rows of a workspace after `after`, in order.
     pub fn after(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<Stored>> {
-        let mut rows = self
-            .db
-            .prepare_cached("SELECT seq, entry FROM row WHERE workspace = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3")?;
+        let mut rows = self.db.prepare_cached(
+            "SELECT seq, entry, channel, received_at FROM row WHERE workspace = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+        )?;
         let found = rows.query_map(params![workspace.as_str(), after, limit as i64], |row| {
-            Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?))
-        })?;
-        found
-            .map(|row| {
-                let (seq, bytes) = row?;
-                Ok(Stored { seq, entry: Arc::new(decode(&bytes)?) })
+            let place = Place {
+                workspace: workspace.clone(),
+                channel: ChannelId::new(&row.get::<_, String>(2)?),
+                received_at: At::from_millis(row.get(3)?),
+            };
+            let seq = row.get(0)?;
+            Ok(Stored {
+                seq,
+                entry: Arc::new(decode(&row.get::<_, Vec<u8>>(1)?).unwrap_or_else(|| place.damaged(seq))),
             })
-            .collect()
+        })?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
     }
 
     /// The bytes of the request behind a row, from the row or the spool.
@@ -78,24 +83,52 @@ impl JournalReader {
     }
 
     /// The newest `received_at`: no clock of ours goes behind it.
-    pub fn newest_received(&self) -> Result<lead::time::At> {
+    pub fn newest_received(&self) -> Result<At> {
         let newest: Option<i64> = self
             .db
             .query_row("SELECT received_at FROM row ORDER BY seq DESC LIMIT 1", [], |row| row.get(0))
             .optional()?;
-        Ok(lead::time::At::from_millis(newest.unwrap_or(0)))
+        Ok(At::from_millis(newest.unwrap_or(0)))
     }
 
     /// When the oldest row after `cursor` was received.
-    pub fn oldest_after(&self, workspace: &WorkspaceId, cursor: i64) -> Result<Option<lead::time::At>> {
+    pub fn oldest_after(&self, workspace: &WorkspaceId, cursor: i64) -> Result<Option<At>> {
         let mut row = self
             .db
             .prepare_cached("SELECT received_at FROM row WHERE workspace = ?1 AND seq > ?2 ORDER BY seq LIMIT 1")?;
         let found: Option<i64> = row.query_row(params![workspace.as_str(), cursor], |row| row.get(0)).optional()?;
-        Ok(found.map(lead::time::At::from_millis))
+        Ok(found.map(At::from_millis))
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<Entry> {
-    rmp_serde::from_slice(bytes).map_err(|_| Error::Corrupt("journal row"))
+fn decode(bytes: &[u8]) -> Option<Entry> {
+    rmp_serde::from_slice(bytes).ok()
+}
+
+/// What a row says of its entry outside of it.
+struct Place {
+    workspace: WorkspaceId,
+    channel: ChannelId,
+    received_at: At,
+}
+
+impl Place {
+    /// What the disk spoiled must not hold up the rows behind it, nor vanish: it goes to quarantine with the request's
+    /// own bytes.
+    fn damaged(self, seq: i64) -> Entry {
+        tracing::error!(workspace = %self.workspace, channel = %self.channel, seq, "journal.damaged: a row cannot be read; it goes to quarantine");
+        Entry {
+            uid: Uid::derived(self.channel.as_str(), &seq.to_string(), "damaged row"),
+            workspace: self.workspace,
+            channel: self.channel,
+            received_at: self.received_at,
+            source: "journal".to_owned(),
+            synthetic: None,
+            same: None,
+            signal: Signal::Unreadable(Unreadable {
+                reason: "the journal's row is damaged".to_owned(),
+                content_type: None,
+            }),
+        }
+    }
 }

@@ -68,6 +68,7 @@ impl Writer {
                 Some(Job::Trim { workspace, before_seq, before_time, done }) => {
                     drop(done.send(self.trim(&workspace, before_seq, before_time)));
                 }
+                Some(Job::Skip { to, done }) => drop(done.send(self.skip(to))),
                 Some(Job::Backup { to, done }) => drop(done.send(self.backup(&to))),
                 Some(Job::Stop { done }) => {
                     let _ = self.db.pragma_update(None, "wal_checkpoint", "TRUNCATE");
@@ -152,6 +153,21 @@ impl Writer {
             let _ = std::fs::remove_file(self.folder.join("spool").join(name));
         }
         Ok(removed)
+    }
+
+    /// Rows that were trimmed have numbers, too, so the newest row does not tell.
+    fn skip(&mut self, to: i64) -> Result<()> {
+        let sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'row'";
+        let numbered: i64 = self.db.query_row(sql, [], |row| row.get(0))?;
+        if numbered >= to {
+            return Ok(());
+        }
+        tracing::error!(numbered, decided = to, "journal.lost: rows that were decided are gone; going on after them");
+        let tx = self.db.transaction()?;
+        tx.execute("DELETE FROM sqlite_sequence WHERE name = 'row'", [])?;
+        tx.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('row', ?1)", [to])?;
+        tx.commit()?;
+        Ok(())
     }
 
     fn backup(&mut self, to: &Path) -> Result<()> {

@@ -6,6 +6,7 @@ use crate::metrics::Metrics;
 use lead::changes::AsideKind;
 use lead::ids::WorkspaceId;
 use lead::record::{Key, Record};
+use lead::state::Floor;
 use ledger::{Keep, Result, SharedLedger};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -88,11 +89,13 @@ impl Keeper {
             .quarantined
             .with_label_values(&[ws])
             .set(self.ledger.aside_count(workspace, AsideKind::Quarantined).await? as i64);
-        if let Some(Some(Record::Floor(floor))) = self.ledger.fetch(workspace, &[Key::Floor]).await?.pop() {
-            metrics.queue_length.with_label_values(&[ws]).set(floor.queue_length as i64);
-            for (person, load) in &floor.loads {
-                metrics.person_load.with_label_values(&[ws, person.as_str()]).set(i64::from(*load));
-            }
+        let floor = match self.ledger.fetch(workspace, &[Key::Floor]).await?.pop() {
+            Some(Some(Record::Floor(floor))) => *floor,
+            _ => Floor::default(),
+        };
+        metrics.queue_length.with_label_values(&[ws]).set(floor.queue_length as i64);
+        for (person, load) in &floor.loads {
+            metrics.person_load.with_label_values(&[ws, person.as_str()]).set(i64::from(*load));
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ use lead::state;
 use lead::time::At;
 use readers::Readers;
 use rusqlite::Connection;
+pub(crate) use schema::SCHEMA;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};

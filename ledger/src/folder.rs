@@ -34,6 +34,17 @@ impl Folder {
         &self.path
     }
 
+    /// Reads journal and ledger from end to end and names the file that is damaged, if one is. For the background: it
+    /// takes as long as reading them does.
+    pub fn damage(path: &Path) -> Result<Option<&'static str>> {
+        for schema in [&crate::journal::SCHEMA, &crate::embedded::SCHEMA] {
+            if crate::sqlite::damage(path, schema)?.is_some() {
+                return Ok(Some(schema.file));
+            }
+        }
+        Ok(None)
+    }
+
     /// The secret that keys the identity index: made at first start, readable by its owner only.
     pub fn pepper(&self, fresh: [u8; 32]) -> Result<Vec<u8>> {
         let path = self.path.join("pepper");

@@ -71,8 +71,19 @@ fn extended(error: &rusqlite::Error) -> Option<i32> {
     error.sqlite_error().map(|inner| inner.extended_code)
 }
 
-/// The share of the disk that is free, in percent.
-pub(crate) fn free_percent(folder: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(folder).ok()?;
-    (disk.f_blocks > 0).then(|| disk.f_bavail * 100 / disk.f_blocks)
+/// A commit needs this much whatever share of the disk it is.
+const LEAST_FREE: u64 = 1 << 20;
+
+/// Is this share of the disk free, in percent? Where nobody can tell, the next write will.
+pub(crate) fn has_room(folder: &Path, percent: u64) -> bool {
+    let Ok(disk) = rustix::fs::statvfs(folder) else { return true };
+    let bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+    disk.f_blocks == 0 || (disk.f_bavail * 100 / disk.f_blocks >= percent && bytes >= LEAST_FREE)
+}
+
+/// Reads a whole file and says what is damaged in it; none when it is sound. Takes as long as reading it does.
+pub(crate) fn damage(folder: &Path, schema: &Schema) -> Result<Option<String>> {
+    let db = open_reader(folder, schema)?;
+    let found: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((found != "ok").then_some(found))
 }

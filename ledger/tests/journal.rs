@@ -237,3 +237,25 @@ async fn a_damaged_row_is_handed_on_with_its_bytes_and_holds_up_nobody() {
     assert_eq!(damaged.entry.uid, reader.after(&shop(), 1, 1).unwrap()[0].entry.uid, "the same at every look");
     assert_eq!(reader.raw(2).unwrap().as_deref(), Some(b"name=Anna".as_slice()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_on_the_disk_is_found_by_reading_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path(), roomy()).unwrap();
+    let ledger = Embedded::open(folder.path(), journal.clone()).unwrap();
+    for n in 1..=200 {
+        journal.append(vec![touch(n)]).await.unwrap();
+    }
+    journal.close().await;
+    ledger.close().await;
+    assert_eq!(Folder::damage(folder.path()).unwrap(), None);
+    let path = folder.path().join("journal.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The headers of every page but the first.
+    for page in bytes.chunks_mut(4096).skip(1) {
+        page[..8].fill(0xA5);
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let found = Folder::damage(folder.path());
+    assert!(matches!(found, Ok(Some("journal.db")) | Err(_)), "{found:?}");
+}

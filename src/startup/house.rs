@@ -131,6 +131,7 @@ impl House {
         };
         let (stop, close) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(keeper.run(stop.clone()));
+        std::thread::spawn(inspect(self.machine.data.clone(), Arc::clone(&self.desk)));
         tokio::spawn(self.watcher.run(stop.clone()));
         let mut public = tokio::spawn(gateway::run(self.public, Arc::clone(&self.gateway), stop.clone()));
         let (limits, series) = (self.machine.limits.clone(), self.gateway.metrics.clone());
@@ -171,6 +172,24 @@ impl House {
             tracing::info!("stop.done: stopped");
         };
         Ok((ended, stopping))
+    }
+}
+
+/// What lay on the disk while we were away is read once: damage is better known now than when it is needed.
+fn inspect(data: std::path::PathBuf, desk: Arc<Desk>) -> impl FnOnce() + Send {
+    move || {
+        let sound = match Folder::damage(&data) {
+            Ok(None) => true,
+            Ok(Some(file)) => {
+                tracing::error!(file, "integrity.damaged: stop, restore the last backup, and keep this folder");
+                false
+            }
+            Err(error) => {
+                tracing::error!(%error, "integrity.unknown: the files could not be read whole");
+                false
+            }
+        };
+        desk.ready.note("integrity", sound);
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::sqlite::Schema;
 
-pub(super) const SCHEMA: Schema = Schema {
+pub(crate) const SCHEMA: Schema = Schema {
     file: "ledger.db",
     steps: &["
         CREATE TABLE workspace (

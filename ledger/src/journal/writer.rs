@@ -130,7 +130,7 @@ impl Writer {
     /// Is enough of the disk free? Looked up at most once a second.
     fn has_room(&mut self) -> bool {
         if self.looked.is_none_or(|at| at.elapsed() > LOOK) {
-            self.roomy = sqlite::free_percent(&self.folder).is_none_or(|free| free >= self.free_percent);
+            self.roomy = sqlite::has_room(&self.folder, self.free_percent);
             self.looked = Some(Instant::now());
         }
         self.roomy

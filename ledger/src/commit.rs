@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub struct Position(pub u64);
 
 /// Everything between two cursors.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// The new cursor.
     pub cursor: Position,

@@ -120,7 +120,7 @@ impl Journal {
             broken: watch::Sender::new(false),
         });
         let (jobs, queue) = sync_channel(bounds.waiting);
-        let writer = writer::Writer::new(db, folder, &bounds, Arc::clone(&health))?;
+        let writer = writer::Writer::new(db, folder, &bounds, Arc::clone(&health));
         std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer.run(&queue))

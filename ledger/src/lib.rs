@@ -4,7 +4,6 @@
 //! and the books of every workspace, moved forward one batch at a time), [`embedded`] (both in SQLite). Only this
 //! crate knows SQLite and, later, Redis. Every backend passes [`conformance`].
 
-mod checkpoint;
 pub mod commit;
 pub mod conformance;
 pub mod embedded;

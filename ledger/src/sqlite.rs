@@ -19,21 +19,11 @@ pub(crate) fn open_writer(folder: &Path, schema: &Schema) -> Result<Connection> 
     db.busy_timeout(BUSY)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
-    // Only the bound of the log: its pages are carried over beside the writer, see `crate::checkpoint`.
-    db.pragma_update(None, "wal_autocheckpoint", 16_000)?;
+    db.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     db.pragma_update(None, "journal_size_limit", 64 << 20)?;
     db.pragma_update(None, "cache_size", -32_768)?;
     db.set_prepared_statement_cache_capacity(64);
     upgrade(&mut db, schema)?;
-    Ok(db)
-}
-
-/// A second connection that may carry the log into a file its writer has opened.
-pub(crate) fn open_beside(folder: &Path, schema: &Schema) -> Result<Connection> {
-    let db = Connection::open(folder.join(schema.file))?;
-    db.busy_timeout(BUSY)?;
-    db.pragma_update(None, "synchronous", "FULL")?;
-    db.pragma_update(None, "cache_size", -256)?;
     Ok(db)
 }
 

@@ -61,7 +61,8 @@ impl Decider<'_> {
     /// Decides entries and timers in the order of their moments.
     pub async fn decide(&self, entries: &[Arrived], timers: &[Timer], cursor: Position) -> Result<Decided, Undecided> {
         let mut facts = Facts::default();
-        let turns = self.watchdog.over(|| turns(self.rules, entries, timers));
+        let opened = self.watchdog.over(|| catch_unwind(AssertUnwindSafe(|| turns(self.rules, entries, timers))));
+        let turns = opened.map_err(|_| Undecided::Poison("an entry could not be opened"))?;
         self.foresee(&mut facts, &turns).await?;
         let mut decided = Decided::default();
         for turn in &turns {

@@ -50,8 +50,6 @@ struct Place {
     /// Entries still to be decided one at a time.
     alone: usize,
     next_due: Option<At>,
-    /// Read while the batch before them was being committed.
-    ahead: Vec<Arrived>,
 }
 
 impl Engine {
@@ -80,12 +78,13 @@ impl Engine {
         let alone = if claim.unclean && first { self.config.batch } else { 0 };
         tracing::info!(workspace = %self.workspace, epoch = claim.epoch, cursor = claim.cursor.0, unclean = claim.unclean, "engine.claimed: deciding");
         let next_due = self.ledger.next_due(&self.workspace).await?;
-        let mut place = Place { cursor: claim.cursor, claim, alone, next_due, ahead: Vec::new() };
+        let mut place = Place { cursor: claim.cursor, claim, alone, next_due };
         loop {
+            let limit = if place.alone > 0 { 1 } else { self.config.batch };
             let entries = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                entries = self.next(&mut place) => entries?,
+                entries = self.ledger.inbox(&self.workspace, place.cursor, limit, self.nap(&place)) => entries?,
             };
             let timers = self.due(&mut place, &entries).await?;
             if entries.is_empty() && timers.is_empty() {
@@ -101,25 +100,6 @@ impl Engine {
             *failures = 0;
         }
         self.ledger.rest(&self.workspace, &place.claim).await
-    }
-
-    /// What was read ahead, else what the inbox has, else what comes within a nap.
-    async fn next(&self, place: &mut Place) -> Result<Vec<Arrived>, Error> {
-        if !place.ahead.is_empty() {
-            return Ok(std::mem::take(&mut place.ahead));
-        }
-        let limit = if place.alone > 0 { 1 } else { self.config.batch };
-        self.ledger.inbox(&self.workspace, place.cursor, limit, self.nap(place)).await
-    }
-
-    /// After a full batch there is more: it is read while the batch is being written.
-    async fn ahead(&self, after: Position, full: bool) -> Vec<Arrived> {
-        if !full {
-            return Vec::new();
-        }
-        let found = self.ledger.inbox(&self.workspace, after, self.config.batch, Duration::ZERO).await;
-        // Whatever went wrong is met again, and handled, when it is really their turn.
-        found.unwrap_or_default()
     }
 
     fn nap(&self, place: &Place) -> Duration {
@@ -198,11 +178,8 @@ impl Engine {
             })
             .min();
         let books = batch.books.clone();
-        let full = place.alone == 0 && times.len() >= self.config.batch;
-        let (committed, ahead) =
-            tokio::join!(self.ledger.commit(&self.workspace, &place.claim, batch), self.ahead(cursor, full));
-        committed?;
-        (place.cursor, place.ahead) = (cursor, ahead);
+        self.ledger.commit(&self.workspace, &place.claim, batch).await?;
+        place.cursor = cursor;
         place.next_due = if fired {
             self.ledger.next_due(&self.workspace).await?
         } else {

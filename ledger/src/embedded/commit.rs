@@ -1,6 +1,6 @@
 //! The one transaction of a batch, and the claims that fence it.
 
-use super::records::{Writing, wake_name};
+use super::records::{self, wake_name};
 use super::worker::Store;
 use crate::Claim;
 use crate::commit::{Batch, Position};
@@ -49,11 +49,9 @@ impl Store {
             return Err(Error::Fenced);
         }
         drop(head);
-        let mut writing = Writing::prepare(&tx, ws)?;
         for (key, record) in &batch.records {
-            writing.put(key, record.as_ref())?;
+            records::put(&tx, ws, key, record.as_ref())?;
         }
-        drop(writing);
         let last = put_events(&tx, newest, batch)?;
         put_timers(&tx, ws, &batch.timers)?;
         put_queue(&tx, ws, &batch.queue)?;
@@ -66,7 +64,6 @@ impl Store {
         }
         tx.commit()?;
         self.newest.insert(ws, last);
-        self.checkpointer.wrote(batch.records.len() + batch.events.len());
         Ok(())
     }
 

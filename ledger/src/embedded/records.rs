@@ -7,7 +7,7 @@ use lead::ids::{LeadId, WorkspaceId};
 use lead::record::{Key, Record};
 use lead::state::Lead;
 use lead::time::At;
-use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// The number of a kind of record, and its name within the kind.
 fn name(key: &Key) -> (i64, &[u8]) {
@@ -35,8 +35,7 @@ pub(super) const EXCLUSION: i64 = 8;
 impl Store {
     pub(super) fn fetch(&mut self, workspace: &WorkspaceId, keys: &[Key]) -> Result<Vec<Option<Record>>> {
         let ws = self.ws(workspace)?;
-        let mut reading = Reading::prepare(&self.db, ws)?;
-        keys.iter().map(|key| reading.get(key)).collect()
+        keys.iter().map(|key| get(&self.db, ws, key)).collect()
     }
 
     pub(super) fn queue(&mut self, workspace: &WorkspaceId, limit: usize) -> Result<Vec<(At, LeadId)>> {
@@ -86,96 +85,61 @@ fn wake(name: &[u8]) -> Result<Wake> {
     Ok(Wake::Lead(LeadId::from_bytes(bytes)))
 }
 
-/// The look-ups of one fetch, prepared once for all its keys.
-struct Reading<'d> {
-    ws: i64,
-    record: CachedStatement<'d>,
-    lead: CachedStatement<'d>,
-}
-
-impl<'d> Reading<'d> {
-    fn prepare(db: &'d Connection, ws: i64) -> Result<Self> {
-        let record = db.prepare_cached("SELECT value FROM record WHERE ws = ?1 AND kind = ?2 AND id = ?3")?;
-        let lead = db.prepare_cached("SELECT value FROM lead WHERE ws = ?1 AND id = ?2")?;
-        Ok(Self { ws, record, lead })
-    }
-
-    fn get(&mut self, key: &Key) -> Result<Option<Record>> {
-        let (kind, id) = name(key);
-        let read = |row: &rusqlite::Row<'_>| {
-            let bytes = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-            Ok(key.decode(bytes))
-        };
-        let found = if matches!(key, Key::Lead(_)) {
-            self.lead.query_row(params![self.ws, id], read)
-        } else {
-            self.record.query_row(params![self.ws, kind, id], read)
-        };
-        found.optional()?.map(|record| record.ok_or(Error::Corrupt("record"))).transpose()
-    }
-}
-
 pub(super) fn get(db: &Connection, ws: i64, key: &Key) -> Result<Option<Record>> {
-    Reading::prepare(db, ws)?.get(key)
+    let (kind, id) = name(key);
+    let bytes: Option<Vec<u8>> = if matches!(key, Key::Lead(_)) {
+        db.prepare_cached("SELECT value FROM lead WHERE ws = ?1 AND id = ?2")?
+            .query_row(params![ws, id], |row| row.get(0))
+            .optional()?
+    } else {
+        let mut row = db.prepare_cached("SELECT value FROM record WHERE ws = ?1 AND kind = ?2 AND id = ?3")?;
+        row.query_row(params![ws, kind, id], |row| row.get(0)).optional()?
+    };
+    bytes.map(|bytes| key.decode(&bytes).ok_or(Error::Corrupt("record"))).transpose()
 }
 
-/// The writes of one batch, prepared once for all its records.
-pub(super) struct Writing<'d> {
-    db: &'d Connection,
-    ws: i64,
-    record: CachedStatement<'d>,
-    lead: CachedStatement<'d>,
-}
-
-impl<'d> Writing<'d> {
-    pub(super) fn prepare(db: &'d Connection, ws: i64) -> Result<Self> {
-        let record = db.prepare_cached(
-            "INSERT INTO record (ws, kind, id, ages_from, value) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (ws, kind, id) DO UPDATE SET ages_from = excluded.ages_from, value = excluded.value",
-        )?;
-        let lead = db.prepare_cached(
-            "INSERT INTO lead (ws, id, born, channel, owner, stage, closed_at, waiting, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-             ON CONFLICT (ws, id) DO UPDATE SET owner = excluded.owner, stage = excluded.stage, closed_at = excluded.closed_at,
-                 waiting = excluded.waiting, value = excluded.value",
-        )?;
-        Ok(Self { db, ws, record, lead })
-    }
-
-    /// Stores a record; none removes it.
-    pub(super) fn put(&mut self, key: &Key, record: Option<&Record>) -> Result<()> {
-        let (kind, id) = name(key);
-        match (key, record) {
-            (Key::Lead(_), Some(record @ Record::Lead(lead))) => return self.lead(lead, &record.encode()),
-            (_, Some(record)) => {
-                let ages_from = record.ages_from().map(At::millis);
-                self.record.execute(params![self.ws, kind, id, ages_from, record.encode()])?;
-            }
-            (Key::Lead(_), None) => {
-                let mut gone = self.db.prepare_cached("DELETE FROM lead WHERE ws = ?1 AND id = ?2")?;
-                gone.execute(params![self.ws, id])?;
-            }
-            (_, None) => {
-                let mut gone = self.db.prepare_cached("DELETE FROM record WHERE ws = ?1 AND kind = ?2 AND id = ?3")?;
-                gone.execute(params![self.ws, kind, id])?;
-            }
+pub(super) fn put(db: &Connection, ws: i64, key: &Key, record: Option<&Record>) -> Result<()> {
+    let (kind, id) = name(key);
+    match (key, record) {
+        (Key::Lead(_), Some(Record::Lead(lead))) => put_lead(db, ws, lead, &Record::Lead(lead.clone()).encode()),
+        (Key::Lead(_), _) => {
+            db.prepare_cached("DELETE FROM lead WHERE ws = ?1 AND id = ?2")?.execute(params![ws, id])?;
+            Ok(())
         }
-        Ok(())
+        (_, Some(record)) => {
+            let mut put = db.prepare_cached(
+                "INSERT INTO record (ws, kind, id, ages_from, value) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (ws, kind, id) DO UPDATE SET ages_from = excluded.ages_from, value = excluded.value",
+            )?;
+            put.execute(params![ws, kind, id, record.ages_from().map(At::millis), record.encode()])?;
+            Ok(())
+        }
+        (_, None) => {
+            db.prepare_cached("DELETE FROM record WHERE ws = ?1 AND kind = ?2 AND id = ?3")?
+                .execute(params![ws, kind, id])?;
+            Ok(())
+        }
     }
+}
 
-    fn lead(&mut self, lead: &Lead, value: &[u8]) -> Result<()> {
-        self.lead.execute(params![
-            self.ws,
-            lead.id.bytes(),
-            lead.received_at.millis(),
-            lead.channel.as_str(),
-            lead.owner.as_ref().map(lead::ids::PersonId::as_str),
-            stage(lead.stage),
-            lead.closed_at.map(At::millis),
-            lead.is_waiting(),
-            value,
-        ])?;
-        Ok(())
-    }
+fn put_lead(db: &Connection, ws: i64, lead: &Lead, value: &[u8]) -> Result<()> {
+    let mut put = db.prepare_cached(
+        "INSERT INTO lead (ws, id, born, channel, owner, stage, closed_at, waiting, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (ws, id) DO UPDATE SET owner = excluded.owner, stage = excluded.stage, closed_at = excluded.closed_at,
+             waiting = excluded.waiting, value = excluded.value",
+    )?;
+    put.execute(params![
+        ws,
+        lead.id.bytes(),
+        lead.received_at.millis(),
+        lead.channel.as_str(),
+        lead.owner.as_ref().map(lead::ids::PersonId::as_str),
+        stage(lead.stage),
+        lead.closed_at.map(At::millis),
+        lead.is_waiting(),
+        value,
+    ])?;
+    Ok(())
 }
 
 /// A stage as its column spells it.

@@ -1,7 +1,6 @@
 //! The thread that owns the ledger's connection. Work comes to it as closures, in order.
 
 use super::schema::SCHEMA;
-use crate::checkpoint::Checkpointer;
 use crate::error::{Error, Result};
 use crate::sqlite;
 use lead::ids::WorkspaceId;
@@ -16,7 +15,6 @@ const WAITING: usize = 1_024;
 /// The connection and what is remembered beside it.
 pub(super) struct Store {
     pub(super) db: Connection,
-    pub(super) checkpointer: Checkpointer,
     names: HashMap<WorkspaceId, i64>,
     /// The last event position of each workspace.
     pub(super) newest: HashMap<i64, i64>,
@@ -24,9 +22,7 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn open(folder: &Path) -> Result<Self> {
-        let db = sqlite::open_writer(folder, &SCHEMA)?;
-        let checkpointer = Checkpointer::start(folder, &SCHEMA)?;
-        Ok(Self { db, checkpointer, names: HashMap::new(), newest: HashMap::new() })
+        Ok(Self { db: sqlite::open_writer(folder, &SCHEMA)?, names: HashMap::new(), newest: HashMap::new() })
     }
 
     /// The last row of the journal that any workspace has decided.
@@ -75,11 +71,9 @@ impl Worker {
     pub(super) fn start(mut store: Store) -> Result<Self> {
         let (calls, mut queue) = mpsc::channel::<Option<Call>>(WAITING);
         let work = move || {
-            crate::checkpoint::step_back();
             while let Some(Some(call)) = queue.blocking_recv() {
                 call(&mut store);
             }
-            drop(store.checkpointer);
             let _ = store.db.pragma_update(None, "wal_checkpoint", "TRUNCATE");
         };
         let started = std::thread::Builder::new().name("ledger".to_owned()).spawn(work);

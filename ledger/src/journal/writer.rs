@@ -1,7 +1,6 @@
 //! The journal's one thread: take what is queued, commit it once, answer everybody.
 
 use super::{Bounds, Encoded, Health, Job};
-use crate::checkpoint::Checkpointer;
 use crate::error::{Error, Result};
 use crate::sqlite;
 use rusqlite::{Connection, params};
@@ -20,7 +19,6 @@ const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) struct Writer {
     db: Connection,
-    checkpointer: Checkpointer,
     folder: PathBuf,
     group: usize,
     free_percent: u64,
@@ -32,10 +30,9 @@ pub(super) struct Writer {
 type Waiting = Vec<(Vec<Encoded>, oneshot::Sender<Result<()>>)>;
 
 impl Writer {
-    pub(super) fn new(db: Connection, folder: &Path, bounds: &Bounds, health: Arc<Health>) -> Result<Self> {
-        let checkpointer = Checkpointer::start(folder, &super::SCHEMA)?;
+    pub(super) fn new(db: Connection, folder: &Path, bounds: &Bounds, health: Arc<Health>) -> Self {
         let (group, free_percent) = (bounds.group, bounds.free_percent);
-        Ok(Self { db, checkpointer, folder: folder.to_owned(), group, free_percent, health, looked: None, roomy: true })
+        Self { db, folder: folder.to_owned(), group, free_percent, health, looked: None, roomy: true }
     }
 
     pub(super) fn run(mut self, queue: &Receiver<Job>) {
@@ -74,7 +71,6 @@ impl Writer {
                 Some(Job::Skip { to, done }) => drop(done.send(self.skip(to))),
                 Some(Job::Backup { to, done }) => drop(done.send(self.backup(&to))),
                 Some(Job::Stop { done }) => {
-                    drop(self.checkpointer);
                     let _ = self.db.pragma_update(None, "wal_checkpoint", "TRUNCATE");
                     drop(self.db);
                     let _ = done.send(());
@@ -109,7 +105,6 @@ impl Writer {
         match insert(&mut self.db, waiting) {
             Ok(newest) => {
                 self.health.newest.send_replace(newest);
-                self.checkpointer.wrote(pages(waiting));
                 Ok(())
             }
             Err(error) if sqlite::is_full(&error) => {
@@ -213,13 +208,6 @@ fn insert(db: &mut Connection, waiting: &Waiting) -> rusqlite::Result<i64> {
     let newest = tx.last_insert_rowid();
     tx.commit()?;
     Ok(newest)
-}
-
-/// About how many pages these rows fill.
-fn pages(waiting: &Waiting) -> usize {
-    let rows = waiting.iter().flat_map(|(rows, _)| rows);
-    let bytes: usize = rows.map(|row| row.entry.len() + row.raw.as_ref().map_or(0, bytes::Bytes::len)).sum();
-    bytes / 4_096 + 1
 }
 
 fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {

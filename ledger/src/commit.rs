@@ -7,13 +7,28 @@ use lead::event::Event;
 use lead::facts::Facts;
 use lead::ids::{ChannelId, Uid};
 use lead::record::{Key, Record};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A place in an inbox or an event stream. Readers outside see it as an opaque text.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Position(pub u64);
+///
+/// SQLite numbers its rows; a Redis stream has a time and a number within it. Both fit, and grow.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(pub u128);
+
+impl Position {
+    /// After everything there can be.
+    pub const END: Self = Self(u128::MAX);
+
+    pub(crate) fn of_row(number: i64) -> Self {
+        Self(u128::from(number.unsigned_abs()))
+    }
+
+    /// SQLite's integers are signed; positions of rows never reach their sign bit.
+    pub(crate) fn row(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(i64::MAX)
+    }
+}
 
 /// Everything between two cursors.
 #[derive(Clone, Debug, Default)]

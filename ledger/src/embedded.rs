@@ -14,6 +14,7 @@ mod worker;
 use crate::commit::{Batch, Position};
 use crate::error::{Error, Result};
 use crate::journal::{Journal, JournalReader};
+use crate::wait::until;
 use crate::{Account, Arrived, Claim, Keep, LeadFilter, Ledger, Published, SetAside};
 use async_trait::async_trait;
 use lead::changes::{AsideKind, Timer};
@@ -88,29 +89,21 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::Closed))
 }
 
-/// Asks until there is an answer or the time is up; `changed` says when asking again makes sense.
-async fn until<T, W, F, Fut>(wait: Duration, mut changed: watch::Receiver<W>, mut ask: F) -> Result<Vec<T>>
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Result<Vec<T>>>,
-{
-    let deadline = tokio::time::Instant::now() + wait;
-    loop {
-        changed.mark_unchanged();
-        let found = ask().await?;
-        if !found.is_empty() || wait.is_zero() {
-            return Ok(found);
-        }
-        match tokio::time::timeout_at(deadline, changed.changed()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(Error::Closed),
-            Err(_) => return Ok(Vec::new()),
-        }
-    }
-}
-
 #[async_trait]
 impl Ledger for Embedded {
+    async fn lease(&self, _: &WorkspaceId, _: &str, _: Duration) -> Result<bool> {
+        // The folder's lock keeps everybody else out.
+        Ok(true)
+    }
+
+    async fn give_back(&self, _: &WorkspaceId, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn present(&self, _: &str, _: Duration) -> Result<usize> {
+        Ok(1)
+    }
+
     async fn claim(&self, workspace: &WorkspaceId) -> Result<Claim> {
         let workspace = workspace.clone();
         self.writer.call(move |store| store.claim(&workspace)).await
@@ -126,11 +119,9 @@ impl Ledger for Embedded {
         until(wait, self.journal.newest(), || {
             let workspace = workspace.clone();
             self.read_inbox(move |inbox| {
-                let rows = inbox.after(&workspace, cursor(after), limit)?;
-                let arrived = |row: crate::journal::Stored| Arrived {
-                    position: Position(row.seq.unsigned_abs()),
-                    entry: row.entry,
-                };
+                let rows = inbox.after(&workspace, after.row(), limit)?;
+                let arrived =
+                    |row: crate::journal::Stored| Arrived { position: Position::of_row(row.seq), entry: row.entry };
                 Ok(rows.into_iter().map(arrived).collect())
             })
         })
@@ -162,7 +153,7 @@ impl Ledger for Embedded {
         let raws = if batch.asides.is_empty() {
             Vec::new()
         } else {
-            let rows: Vec<i64> = batch.asides.iter().map(|(position, ..)| cursor(*position)).collect();
+            let rows: Vec<i64> = batch.asides.iter().map(|(position, ..)| position.row()).collect();
             self.read_inbox(move |inbox| rows.into_iter().map(|seq| inbox.raw(seq)).collect::<Result<Vec<_>>>()).await?
         };
         let published = !batch.events.is_empty();
@@ -315,9 +306,4 @@ impl Ledger for Embedded {
             _ => Err(Error::File { path: pepper.display().to_string(), source: error }),
         })
     }
-}
-
-/// SQLite's integers are signed; positions never reach their sign bit.
-fn cursor(position: Position) -> i64 {
-    i64::try_from(position.0).unwrap_or(i64::MAX)
 }

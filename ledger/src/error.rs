@@ -24,6 +24,15 @@ pub enum Error {
     /// A record cannot be read back.
     #[error("a stored {0} cannot be read")]
     Corrupt(&'static str),
+    /// Redis cannot be reached or does not answer: what was asked may have been done, or not.
+    #[error("Redis is away: {0}")]
+    Away(&'static str),
+    /// Redis answers, but not with what was asked: it is loading, read-only, out of memory; come back later.
+    #[error("Redis refuses for now: {0}")]
+    Refused(String),
+    /// Somebody has to change something; trying again does not help.
+    #[error("{0}")]
+    Setup(String),
     #[error("the store failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
     #[error("failed to use {path}: {source}")]

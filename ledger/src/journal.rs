@@ -4,14 +4,18 @@
 //! bound, commits it once, and then answers everybody who waited: with a slow disk the groups grow, not the waiting.
 
 mod read;
+mod send;
 mod writer;
 
 pub use read::{JournalReader, Stored};
+pub(crate) use send::{Gaps, Identity, Mark, ToSend};
 
 use crate::error::{Error, Result};
 use crate::sqlite::{self, Schema};
 use bytes::Bytes;
 use lead::entry::{Entry, Signal};
+use lead::ids::{ChannelId, WorkspaceId};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,7 +24,8 @@ use tokio::sync::{oneshot, watch};
 
 pub(crate) const SCHEMA: Schema = Schema {
     file: "journal.db",
-    steps: &["
+    steps: &[
+        "
         CREATE TABLE row (
             seq INTEGER PRIMARY KEY AUTOINCREMENT,
             workspace TEXT NOT NULL,
@@ -38,7 +43,15 @@ pub(crate) const SCHEMA: Schema = Schema {
             n INTEGER NOT NULL,
             PRIMARY KEY (workspace, channel)
         ) WITHOUT ROWID;
-    "],
+    ",
+        "
+        CREATE TABLE gateway (id BLOB NOT NULL);
+        CREATE TABLE stint (first INTEGER PRIMARY KEY, id BLOB NOT NULL);
+        CREATE TABLE sent (workspace TEXT PRIMARY KEY, born BLOB NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE server (id TEXT NOT NULL);
+        ALTER TABLE accepted ADD COLUMN base INTEGER NOT NULL DEFAULT 0;
+    ",
+    ],
 };
 
 /// Bounds of the journal.
@@ -80,11 +93,38 @@ struct Encoded {
 }
 
 enum Job {
-    Append { rows: Vec<Encoded>, done: oneshot::Sender<Result<()>> },
-    Trim { workspace: String, before_seq: i64, before_time: i64, done: oneshot::Sender<Result<u64>> },
-    Backup { to: PathBuf, done: oneshot::Sender<Result<()>> },
-    Skip { to: i64, done: SyncSender<Result<()>> },
-    Stop { done: oneshot::Sender<()> },
+    Append {
+        rows: Vec<Encoded>,
+        done: oneshot::Sender<Result<()>>,
+    },
+    Trim {
+        workspace: String,
+        before_seq: i64,
+        before_time: i64,
+        done: oneshot::Sender<Result<u64>>,
+    },
+    Backup {
+        to: PathBuf,
+        done: oneshot::Sender<Result<()>>,
+    },
+    Skip {
+        to: i64,
+        done: SyncSender<Result<()>>,
+    },
+    Note {
+        marks: Vec<Mark>,
+        server: String,
+        done: oneshot::Sender<Result<()>>,
+    },
+    Rebase {
+        workspace: WorkspaceId,
+        decided: BTreeMap<ChannelId, u64>,
+        missing: Gaps,
+        done: oneshot::Sender<Result<()>>,
+    },
+    Stop {
+        done: oneshot::Sender<()>,
+    },
 }
 
 #[derive(Debug)]
@@ -111,7 +151,8 @@ impl Journal {
     pub fn open(folder: &Path, bounds: Bounds) -> Result<Self> {
         let spool = folder.join("spool");
         std::fs::create_dir_all(&spool).map_err(|source| Error::File { path: spool.display().to_string(), source })?;
-        let db = sqlite::open_writer(folder, &SCHEMA)?;
+        let mut db = sqlite::open_writer(folder, &SCHEMA)?;
+        send::begin_stint(&mut db)?;
         let newest: i64 = db.query_row("SELECT coalesce(max(seq), 0) FROM row", [], |row| row.get(0))?;
         let health = Arc::new(Health {
             healthy: AtomicBool::new(true),
@@ -187,6 +228,25 @@ impl Journal {
         answer.recv().unwrap_or(Err(Error::Closed))
     }
 
+    /// Remembers how far rows have been sent, and to which server.
+    pub(crate) async fn note(&self, marks: Vec<Mark>, server: String) -> Result<()> {
+        let (done, answer) = oneshot::channel();
+        self.job(Job::Note { marks, server, done })?;
+        answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// A store that begins anew cannot know rows that are gone from here: from now on only the others are counted.
+    pub(crate) async fn rebase(
+        &self,
+        workspace: WorkspaceId,
+        decided: BTreeMap<ChannelId, u64>,
+        missing: Gaps,
+    ) -> Result<()> {
+        let (done, answer) = oneshot::channel();
+        self.job(Job::Rebase { workspace, decided, missing, done })?;
+        answer.await.unwrap_or(Err(Error::Closed))
+    }
+
     /// A consistent copy of the journal and its spool.
     pub async fn backup(&self, to: &Path) -> Result<()> {
         let (done, answer) = oneshot::channel();
@@ -233,7 +293,7 @@ impl Journal {
             channel: entry.channel.to_string(),
             received_at: entry.received_at.millis(),
             forever,
-            entry: rmp_serde::to_vec(&entry).expect("an entry holds nothing that MessagePack cannot say"),
+            entry: encode(&entry),
             raw,
             spool,
         })
@@ -248,4 +308,8 @@ impl Journal {
         })?;
         Ok(name)
     }
+}
+
+fn encode(entry: &Entry) -> Vec<u8> {
+    rmp_serde::to_vec(entry).expect("an entry holds nothing that MessagePack cannot say")
 }

@@ -1,8 +1,9 @@
 //! What is durable, and in what order did it become so?
 //!
 //! Read in this order: [`journal`] (what was accepted, before anyone was told so), [`Ledger`] (state, timers, events
-//! and the books of every workspace, moved forward one batch at a time), [`embedded`] (both in SQLite). Only this
-//! crate knows SQLite and, later, Redis. Every backend passes [`conformance`].
+//! and the books of every workspace, moved forward one batch at a time), [`embedded`] (both in SQLite), [`redis`] (the
+//! ledger on streams, which gateways and workers share). Only this crate knows SQLite and Redis. Every backend passes
+//! [`conformance`].
 
 pub mod commit;
 pub mod conformance;
@@ -10,7 +11,9 @@ pub mod embedded;
 pub mod error;
 pub mod folder;
 pub mod journal;
+pub mod redis;
 mod sqlite;
+mod wait;
 
 pub use commit::{Batch, Position};
 pub use error::{Error, Result};
@@ -30,6 +33,16 @@ use std::time::Duration;
 /// State, timers, events and books of every workspace.
 #[async_trait]
 pub trait Ledger: Send + Sync + std::fmt::Debug {
+    /// Takes the lease on a workspace for `life`, or keeps it; false while another holder has it. A lease only says who
+    /// should decide; that nobody else's commits count is the claim's doing.
+    async fn lease(&self, workspace: &WorkspaceId, holder: &str, life: Duration) -> Result<bool>;
+
+    /// Gives a lease back before its time.
+    async fn give_back(&self, workspace: &WorkspaceId, holder: &str) -> Result<()>;
+
+    /// Says that a worker is there for `life`, none being a farewell; returns how many are.
+    async fn present(&self, holder: &str, life: Duration) -> Result<usize>;
+
     /// Takes the workspace over: bumps the epoch, so that every commit of an earlier owner aborts whole.
     async fn claim(&self, workspace: &WorkspaceId) -> Result<Claim>;
 
@@ -203,6 +216,7 @@ impl Account {
 #[derive(Clone, Debug)]
 pub struct Keep {
     pub events: Duration,
+    pub inbox: Duration,
     pub journal: Duration,
     pub seen: Duration,
     pub closed: Duration,

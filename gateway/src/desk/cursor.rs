@@ -48,8 +48,8 @@ pub(super) fn position(list: List, workspace: &WorkspaceId, position: Position) 
 }
 
 pub(super) fn read_position(list: List, workspace: &WorkspaceId, text: &str) -> Result<Position> {
-    let place: Option<[u8; 8]> = list.read(workspace, text).and_then(|place| place.try_into().ok());
-    place.map(|place| Position(u64::from_be_bytes(place))).ok_or_else(refused)
+    let place: Option<[u8; 16]> = list.read(workspace, text).and_then(|place| place.try_into().ok());
+    place.map(|place| Position(u128::from_be_bytes(place))).ok_or_else(refused)
 }
 
 pub(super) fn lead(workspace: &WorkspaceId, (at, id): (At, LeadId)) -> String {
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn a_cursor_comes_back_as_it_was() {
         let ws = WorkspaceId::new("demo");
-        for place in [0, 1, 1 << 40, u64::MAX] {
+        for place in [0, 1, 1 << 40, u128::MAX] {
             let text = position(List::Events, &ws, Position(place));
             assert_eq!(read_position(List::Events, &ws, &text).unwrap(), Position(place));
             assert_eq!(read_position(List::Events, &ws, &text.to_uppercase()).unwrap(), Position(place));

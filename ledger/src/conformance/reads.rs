@@ -127,7 +127,7 @@ pub(super) async fn trim(backend: &dyn Backend) {
     let events = ledger.events(&shop(), Position(0), 9, NO_WAIT).await.unwrap();
     ledger.acknowledge(&shop(), "crm", events[1].position, false).await.unwrap();
     let second = Duration::from_secs(1);
-    let keep = Keep { events: second, journal: second, seen: second, closed: second };
+    let keep = Keep { events: second, inbox: second, journal: second, seen: second, closed: second };
     // Everything before moment 4 is past its age by then.
     while ledger.trim(at(5), &keep).await.unwrap() > 0 {}
     let left: Vec<_> =

@@ -18,7 +18,7 @@ impl Store {
         let (epoch, cursor, resting): (i64, i64, bool) =
             self.db.query_row(sql, [ws], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         self.db.execute("UPDATE workspace SET resting = 0 WHERE ws = ?1", [ws])?;
-        Ok(Claim { epoch: epoch.unsigned_abs(), cursor: Position(cursor.unsigned_abs()), unclean: !resting })
+        Ok(Claim { epoch: epoch.unsigned_abs(), cursor: Position::of_row(cursor), unclean: !resting })
     }
 
     pub(super) fn rest(&mut self, workspace: &WorkspaceId, epoch: u64) -> Result<()> {
@@ -45,7 +45,7 @@ impl Store {
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut head =
             tx.prepare_cached("UPDATE workspace SET cursor = max(cursor, ?3) WHERE ws = ?1 AND epoch = ?2")?;
-        if head.execute(params![ws, epoch as i64, super::cursor(batch.cursor)])? == 0 {
+        if head.execute(params![ws, epoch as i64, batch.cursor.row()])? == 0 {
             return Err(Error::Fenced);
         }
         drop(head);
@@ -80,7 +80,7 @@ impl Store {
         } else {
             "INSERT INTO consumer (ws, name, pos) VALUES (?1, ?2, ?3) ON CONFLICT (ws, name) DO UPDATE SET pos = max(pos, excluded.pos)"
         };
-        self.db.execute(sql, params![ws, name, super::cursor(position)])?;
+        self.db.execute(sql, params![ws, name, position.row()])?;
         Ok(())
     }
 

@@ -32,14 +32,14 @@ pub(super) fn events(
 ) -> Result<Vec<Published>> {
     let Some(ws) = ws(db, workspace)? else { return Ok(Vec::new()) };
     let range = stream(ws);
-    let after = super::cursor(after).max(*range.start());
+    let after = after.row().max(*range.start());
     let mut rows = db.prepare_cached(
         "SELECT pos, id, type, subject, json FROM event WHERE pos > ?1 AND pos <= ?2 ORDER BY pos LIMIT ?3",
     )?;
     let published = |row: &Row<'_>| {
         let position: i64 = row.get(0)?;
         Ok(Published {
-            position: Position(position.unsigned_abs()),
+            position: Position::of_row(position),
             id: row.get(1)?,
             kind: row.get(2)?,
             subject: row.get(3)?,
@@ -55,14 +55,14 @@ pub(super) fn last_event(db: &Connection, workspace: &WorkspaceId) -> Result<Pos
     let range = stream(ws);
     let mut row = db.prepare_cached("SELECT max(pos) FROM event WHERE pos BETWEEN ?1 AND ?2")?;
     let newest: Option<i64> = row.query_row([range.start(), range.end()], |row| row.get(0))?;
-    Ok(Position(newest.unwrap_or(*range.start()).unsigned_abs()))
+    Ok(Position::of_row(newest.unwrap_or(*range.start())))
 }
 
 pub(super) fn consumer(db: &Connection, workspace: &WorkspaceId, name: &str) -> Result<Position> {
     let Some(ws) = ws(db, workspace)? else { return Ok(Position(0)) };
     let mut row = db.prepare_cached("SELECT pos FROM consumer WHERE ws = ?1 AND name = ?2")?;
     let position: Option<i64> = row.query_row(params![ws, name], |row| row.get(0)).optional()?;
-    Ok(Position(position.unwrap_or(0).unsigned_abs()))
+    Ok(Position::of_row(position.unwrap_or(0)))
 }
 
 type LeadAndContact = (Lead, Option<Contact>);
@@ -161,7 +161,7 @@ pub(super) fn aside(
     limit: usize,
 ) -> Result<Vec<SetAside>> {
     let Some(ws) = ws(db, workspace)? else { return Ok(Vec::new()) };
-    let before = before.map_or(i64::MAX, super::cursor);
+    let before = before.map_or(i64::MAX, Position::row);
     let mut rows =
         db.prepare_cached(&format!("{ASIDE} WHERE ws = ?1 AND kind = ?2 AND pos < ?3 ORDER BY pos DESC LIMIT ?4"))?;
     let found = rows.query_map(params![ws, kind.word(), before, limit as i64], aside_row)?;
@@ -191,15 +191,7 @@ fn aside_row(row: &Row<'_>) -> rusqlite::Result<AsideRow> {
 fn set_aside((position, kind, reason, attempts, at, entry, raw): AsideRow) -> Result<SetAside> {
     let kind = AsideKind::parse(&kind).ok_or(Error::Corrupt("entry set aside"))?;
     let entry = rmp_serde::from_slice(&entry).map_err(|_| Error::Corrupt("entry set aside"))?;
-    Ok(SetAside {
-        position: Position(position.unsigned_abs()),
-        kind,
-        reason,
-        attempts,
-        at: At::from_millis(at),
-        entry,
-        raw,
-    })
+    Ok(SetAside { position: Position::of_row(position), kind, reason, attempts, at: At::from_millis(at), entry, raw })
 }
 
 pub(super) fn verdicts(db: &Connection, workspace: &WorkspaceId) -> Result<(i64, Verdicts)> {

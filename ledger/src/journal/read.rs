@@ -21,8 +21,8 @@ pub struct Stored {
 /// A read-only connection of its own.
 #[derive(Debug)]
 pub struct JournalReader {
-    db: Connection,
-    folder: PathBuf,
+    pub(super) db: Connection,
+    pub(super) folder: PathBuf,
 }
 
 impl JournalReader {
@@ -36,11 +36,7 @@ impl JournalReader {
             "SELECT seq, entry, channel, received_at FROM row WHERE workspace = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
         )?;
         let found = rows.query_map(params![workspace.as_str(), after, limit as i64], |row| {
-            let place = Place {
-                workspace: workspace.clone(),
-                channel: ChannelId::new(&row.get::<_, String>(2)?),
-                received_at: At::from_millis(row.get(3)?),
-            };
+            let place = Place::of(workspace.clone(), row.get(2)?, row.get(3)?);
             let seq = row.get(0)?;
             Ok(Stored {
                 seq,
@@ -101,21 +97,25 @@ impl JournalReader {
     }
 }
 
-fn decode(bytes: &[u8]) -> Option<Entry> {
+pub(super) fn decode(bytes: &[u8]) -> Option<Entry> {
     rmp_serde::from_slice(bytes).ok()
 }
 
 /// What a row says of its entry outside of it.
-struct Place {
-    workspace: WorkspaceId,
+pub(super) struct Place {
+    pub(super) workspace: WorkspaceId,
     channel: ChannelId,
     received_at: At,
 }
 
 impl Place {
+    pub(super) fn of(workspace: WorkspaceId, channel: String, received_at: i64) -> Self {
+        Self { workspace, channel: ChannelId::new(&channel), received_at: At::from_millis(received_at) }
+    }
+
     /// What the disk spoiled must not hold up the rows behind it, nor vanish: it goes to quarantine with the request's
     /// own bytes.
-    fn damaged(self, seq: i64) -> Entry {
+    pub(super) fn damaged(self, seq: i64) -> Entry {
         tracing::error!(workspace = %self.workspace, channel = %self.channel, seq, "journal.damaged: a row cannot be read; it goes to quarantine");
         Entry {
             uid: Uid::derived(self.channel.as_str(), &seq.to_string(), "damaged row"),

@@ -69,6 +69,12 @@ impl Writer {
                     drop(done.send(self.trim(&workspace, before_seq, before_time)));
                 }
                 Some(Job::Skip { to, done }) => drop(done.send(self.skip(to))),
+                Some(Job::Note { marks, server, done }) => {
+                    drop(done.send(super::send::note(&mut self.db, &marks, &server)));
+                }
+                Some(Job::Rebase { workspace, decided, missing, done }) => {
+                    drop(done.send(super::send::rebase(&mut self.db, &workspace, &decided, &missing)));
+                }
                 Some(Job::Backup { to, done }) => drop(done.send(self.backup(&to))),
                 Some(Job::Stop { done }) => {
                     let _ = self.db.pragma_update(None, "wal_checkpoint", "TRUNCATE");

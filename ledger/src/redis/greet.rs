@@ -1,0 +1,88 @@
+//! Is this a server and a store we can work with? Asked before anything is written, and on every new connection that
+//! writes.
+
+use super::Redis;
+use super::keys::STORE;
+use super::link::{self, PATIENCE};
+use super::words::Answers;
+use crate::error::{Error, Result};
+use ::redis::Pipeline;
+use ::redis::aio::MultiplexedConnection;
+
+/// The layout of [`super::keys`]. A newer one is not ours to write.
+const LAYOUT: i64 = 1;
+/// Streams, `SET … NX GET` and ranges without their first entry.
+const OLDEST: (u32, u32) = (7, 0);
+
+/// Tells one pepper from another without telling the pepper.
+pub(super) fn fingerprint(pepper: &[u8]) -> String {
+    lead::ids::short_hash(&[b"leadgate store pepper", pepper].concat())
+}
+
+impl Redis {
+    /// Fails with a plain sentence when this store must not be used; [`Error::Away`] when nobody can tell.
+    pub async fn greet(&self) -> Result<()> {
+        let mut connection = self.dial.dial(PATIENCE).await?;
+        greet(&mut connection, &self.fingerprint).await
+    }
+}
+
+pub(super) async fn greet(connection: &mut MultiplexedConnection, fingerprint: &str) -> Result<()> {
+    let mut question = Pipeline::new();
+    question.cmd("INFO").arg("server");
+    let info: String = Answers::of(link::ask(connection, &question).await?).next()?;
+    check_version(&info)?;
+    let mut question = Pipeline::new();
+    question.cmd("HSETNX").arg(STORE).arg("layout").arg(LAYOUT);
+    question.cmd("HSETNX").arg(STORE).arg("pepper").arg(fingerprint);
+    question.cmd("HMGET").arg(STORE).arg("layout").arg("pepper");
+    let mut told = Answers::of(link::ask(connection, &question).await?);
+    let _: (i64, i64) = (told.next()?, told.next()?);
+    let (layout, pepper): (i64, String) = told.next()?;
+    if layout > LAYOUT {
+        return Err(Error::Newer { file: "the store in Redis".to_owned(), found: layout, known: LAYOUT });
+    }
+    if pepper != fingerprint {
+        return Err(Error::Setup(
+            "store.pepper is not the one this store was begun with, so nobody in it would be recognised: set the old pepper, or use an empty Redis".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn check_version(info: &str) -> Result<()> {
+    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    if field("redis_mode:") == Some("cluster") {
+        return Err(Error::Setup(
+            "this Redis runs as a cluster, which is not supported: name a single server".to_owned(),
+        ));
+    }
+    let version = field("redis_version:").ok_or(Error::Corrupt("answer of Redis"))?;
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let found = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    if found < OLDEST {
+        let (major, minor) = OLDEST;
+        return Err(Error::Setup(format!("Redis {version} is too old: leadgate needs {major}.{minor} or newer")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_server_and_a_cluster_are_refused_in_plain_words() {
+        let told = |info: &str| check_version(info).err().map(|error| error.to_string());
+        assert_eq!(told("redis_version:7.0.15\r\nredis_mode:standalone\r\n"), None);
+        assert_eq!(told("redis_version:8.2.1\r\n"), None);
+        insta::assert_snapshot!(told("redis_version:6.2.14\r\n").unwrap(), @"Redis 6.2.14 is too old: leadgate needs 7.0 or newer");
+        insta::assert_snapshot!(told("redis_version:7.0.15\r\nredis_mode:cluster\r\n").unwrap(), @"this Redis runs as a cluster, which is not supported: name a single server");
+    }
+
+    #[test]
+    fn another_pepper_has_another_fingerprint_which_does_not_tell_it() {
+        assert_ne!(fingerprint(b"a"), fingerprint(b"b"));
+        assert!(!fingerprint(b"the pepper").contains("pepper"));
+    }
+}

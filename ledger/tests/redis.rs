@@ -1,0 +1,116 @@
+//! The ledger on Redis is a ledger: the same suite on a real server.
+#![expect(clippy::unwrap_used, reason = "a test: what cannot be unwrapped has failed")]
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lead::entry::Entry;
+use lead::time::At;
+use ledger::conformance::{self, Backend};
+use ledger::journal::{Bounds, Journal, Row};
+use ledger::redis::{Address, Durability, Forwarder, Forwarding, Redis};
+use ledger::{Ledger, SharedLedger};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// A server of its own on a socket in a folder of its own, gone with it.
+struct Server {
+    process: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let process = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--appendonly", "yes", "--appendfsync", "always"])
+            .arg("--unixsocket")
+            .arg(&socket)
+            .arg("--dir")
+            .arg(folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed");
+        for _ in 0..500 {
+            if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
+                return Self { process, folder };
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("redis-server does not come up");
+    }
+
+    fn address(&self) -> Address {
+        Address::parse(&format!("redis+unix://{}", self.folder.path().join("socket").display()), None).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+struct OnRedis {
+    ledger: Arc<Redis>,
+    journal: Journal,
+    accepted: AtomicU64,
+    state: watch::Receiver<Forwarding>,
+    stop: CancellationToken,
+    _folder: tempfile::TempDir,
+    _server: Server,
+}
+
+impl OnRedis {
+    fn fresh() -> Self {
+        let server = Server::start();
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path(), Bounds { free_percent: 0, ..Bounds::default() }).unwrap();
+        let ledger = Arc::new(Redis::new(Arc::new(server.address()), b"a pepper of some length"));
+        let (state, watching) = watch::channel(Forwarding::default());
+        let stop = CancellationToken::new();
+        let forwarder = Forwarder {
+            journal: journal.clone(),
+            redis: Arc::clone(&ledger),
+            durability: Durability::Aof,
+            keep: Duration::from_hours(24),
+            clock: Arc::new(|| At::from_secs(1_800_000_000)),
+            state,
+        };
+        tokio::spawn(forwarder.run(stop.clone()));
+        Self { ledger, journal, accepted: AtomicU64::new(0), state: watching, stop, _folder: folder, _server: server }
+    }
+}
+
+impl Drop for OnRedis {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[async_trait]
+impl Backend for OnRedis {
+    fn ledger(&self) -> SharedLedger {
+        Arc::clone(&self.ledger) as Arc<dyn Ledger>
+    }
+
+    async fn accept(&self, entries: Vec<Entry>, raw: &'static [u8]) {
+        let count = entries.len() as u64;
+        let rows = entries.into_iter().map(|entry| Row { entry, raw: Some(Bytes::from_static(raw)) }).collect();
+        self.journal.append(rows).await.unwrap();
+        let all = self.accepted.fetch_add(count, Ordering::Relaxed) + count;
+        let mut state = self.state.clone();
+        let sent = state.wait_for(|state| state.sent >= all);
+        tokio::time::timeout(Duration::from_secs(10), sent).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_on_redis_is_a_ledger() {
+    conformance::run(async || OnRedis::fresh()).await;
+}

@@ -35,9 +35,10 @@ impl Server {
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is installed");
+        let server = Self { process, folder };
         for _ in 0..500 {
             if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
-                return Self { process, folder };
+                return server;
             }
             std::thread::sleep(Duration::from_millis(10));
         }

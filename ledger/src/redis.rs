@@ -10,14 +10,17 @@ mod commit;
 mod desk;
 mod forward;
 mod greet;
+mod inspect;
 mod keys;
 pub mod link;
 mod rows;
+pub mod settings;
 mod tenure;
 mod trim;
 mod words;
 
 pub use forward::{Durability, Forwarder, Forwarding};
+pub use inspect::Inspection;
 pub use link::{Address, Dial, SharedDial};
 
 use crate::commit::{Batch, Position};

@@ -8,11 +8,9 @@ use super::keys::{Keys, RULES, STORE, WORKERS, WORKSPACES};
 use super::link::PATIENCE;
 use super::settings::{self, Finding, judge, one};
 use super::{Redis, greet, tenure};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use ::redis::aio::MultiplexedConnection;
 use lead::ids::WorkspaceId;
-
-pub use rights::NEEDED;
 
 /// What a store that can be used is like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +26,7 @@ pub struct Inspection {
 const TYPES: [(&str, &str); 4] = [(STORE, "hash"), (WORKERS, "zset"), (RULES, "hash"), (WORKSPACES, "set")];
 
 impl Redis {
-    /// Fails with a plain sentence when this store must not or cannot be used; [`Error::Away`] when nobody can tell.
+    /// Fails with a plain sentence when this store must not or cannot be used; `Error::Away` when nobody can tell.
     pub async fn inspect(&self, durability: Durability) -> Result<Inspection> {
         let mut connection = self.dial.dial(PATIENCE).await?;
         rights::check(&mut self.dial.dial(PATIENCE).await?).await?;

@@ -136,7 +136,7 @@ fn connection_failed(error: &RedisError) -> Error {
         ErrorKind::AuthenticationFailed => Error::Setup("Redis refuses the user or password of store.url".to_owned()),
         ErrorKind::InvalidClientConfig => Error::Setup(format!("store.url cannot be used: {}", error.category())),
         _ if is_certificate(error) => Error::Setup(
-            "the certificate of Redis is not signed by an authority we trust, or is not for the host of store.url: name its authority in store.ca_file".to_owned(),
+            "the certificate of Redis is not signed by an authority we trust, or is not for the host of store.url: name its authority in store.ca".to_owned(),
         ),
         _ if error.is_timeout() => Error::Away("no answer in time"),
         _ if error.is_connection_refusal() => Error::Away("connection refused"),

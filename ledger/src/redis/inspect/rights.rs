@@ -9,9 +9,9 @@ use crate::redis::settings::{one, permitted};
 use ::redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use ::redis::{Pipeline, Value};
 
-/// Every command that leadgate sends but EXEC, which cannot be tried, as it could be sent. `deploy/redis.acl` grants
+/// Every command that leadgate sends, as it could be sent, but EXEC, which cannot be tried. `deploy/redis.acl` grants
 /// the same; WATCH and MULTI come first.
-pub const NEEDED: [&str; 39] = [
+const NEEDED: [&str; 39] = [
     "WATCH lg:rights",
     "MULTI",
     "ACL WHOAMI",
@@ -65,7 +65,7 @@ pub(super) async fn check(connection: &mut MultiplexedConnection) -> Result<()> 
         return Ok(());
     }
     Err(Error::Setup(format!(
-        "the Redis user may not do what leadgate needs: {}, on keys that begin with lg:; see deploy/redis.acl",
+        "the Redis user may not do what leadgate needs on keys under lg:, namely {}: see deploy/redis.acl",
         refused.join(", ")
     )))
 }
@@ -94,4 +94,46 @@ fn name((words, _): (&&'static str, Value)) -> &'static str {
     let halves = ["ACL", "CONFIG", "XINFO"].iter().any(|first| whole.starts_with(first));
     let end = whole.match_indices(' ').nth(usize::from(halves)).map_or(whole.len(), |(at, _)| at);
     &whole[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    /// The words after `.cmd(` in the product's own files.
+    fn sent(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sent(&path, found);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let words = text.split(concat!(".cmd", "(\"")).skip(1);
+                found.extend(words.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_that_is_sent_is_tried_and_granted() {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut all = BTreeSet::new();
+        sent(&manifest.join("src/redis"), &mut all);
+        sent(manifest, &mut all);
+        assert!(all.contains("HSET") && all.contains("EXEC"), "the search finds nothing: {all:?}");
+        let acl = std::fs::read_to_string(manifest.join("../deploy/redis.acl")).unwrap();
+        let granted: Vec<&str> =
+            acl.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace).collect();
+        for command in &all {
+            let first = |words: &&str| words.split(' ').next() == Some(command);
+            assert!(command == "EXEC" || NEEDED.iter().any(first), "{command} is not tried");
+        }
+        let exec = "EXEC";
+        for command in NEEDED.iter().map(|words| name((words, Value::Nil))).chain([exec]) {
+            let right = format!("+{}", command.to_lowercase().replace(' ', "|"));
+            assert!(granted.contains(&right.as_str()), "deploy/redis.acl does not grant {right}");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 use super::Facts;
 use crate::redis::forward::Durability;
 use serde::Serialize;
+use std::fmt;
 
 /// How much it matters.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -66,7 +67,7 @@ const RULES: [(&str, Rule); 18] = [
     ("version", version),
 ];
 
-fn wrong(weight: Weight, found: impl ToString, sentence: impl Into<String>) -> Option<Wrong> {
+fn wrong(weight: Weight, found: impl fmt::Display, sentence: impl Into<String>) -> Option<Wrong> {
     Some(Wrong(weight, found.to_string(), sentence.into()))
 }
 

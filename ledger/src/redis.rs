@@ -10,9 +10,11 @@ mod commit;
 mod desk;
 mod forward;
 mod greet;
+mod inbox;
 mod inspect;
 mod keys;
 pub mod link;
+mod refill;
 mod rows;
 pub mod settings;
 mod tenure;
@@ -185,7 +187,7 @@ impl Ledger for Redis {
     ) -> Result<Vec<Arrived>> {
         match self.tenure(workspace) {
             Some(tenure) => tenure.inbox(after, limit, wait).await,
-            None => tenure::look(&self.dial, &Keys::of(workspace), after, limit, wait).await,
+            None => tenure::look(&self.dial, Keys::of(workspace), after, limit, wait).await,
         }
     }
 

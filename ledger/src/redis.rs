@@ -11,15 +11,18 @@ mod desk;
 mod forward;
 mod greet;
 mod inbox;
+mod inspect;
 mod keys;
 pub mod link;
 mod refill;
 mod rows;
+pub mod settings;
 mod tenure;
 mod trim;
 mod words;
 
 pub use forward::{Durability, Forwarder, Forwarding, Unreleased};
+pub use inspect::Inspection;
 pub use link::{Address, Dial, SharedDial};
 
 use crate::commit::{Batch, Position};

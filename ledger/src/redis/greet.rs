@@ -2,6 +2,7 @@
 //! writes.
 
 use super::Redis;
+use super::dump::RESTORING;
 use super::keys::STORE;
 use super::link::{self, PATIENCE};
 use super::words::Answers;
@@ -28,17 +29,14 @@ impl Redis {
 }
 
 pub(super) async fn greet(connection: &mut MultiplexedConnection, fingerprint: &str) -> Result<()> {
-    let mut question = Pipeline::new();
-    question.cmd("INFO").arg("server");
-    let info: String = Answers::of(link::ask(connection, &question).await?).next()?;
-    check_version(&info)?;
+    version(connection).await?;
     let mut question = Pipeline::new();
     question.cmd("HSETNX").arg(STORE).arg("layout").arg(LAYOUT);
     question.cmd("HSETNX").arg(STORE).arg("pepper").arg(fingerprint);
-    question.cmd("HMGET").arg(STORE).arg("layout").arg("pepper");
+    question.cmd("HMGET").arg(STORE).arg("layout").arg("pepper").arg(RESTORING);
     let mut told = Answers::of(link::ask(connection, &question).await?);
     let _: (i64, i64) = (told.next()?, told.next()?);
-    let (layout, pepper): (i64, String) = told.next()?;
+    let (layout, pepper, restoring): (i64, String, Option<i64>) = told.next()?;
     if layout > LAYOUT {
         return Err(Error::Newer { file: "the store in Redis".to_owned(), found: layout, known: LAYOUT });
     }
@@ -47,10 +45,23 @@ pub(super) async fn greet(connection: &mut MultiplexedConnection, fingerprint: &
             "store.pepper is not the one this store was begun with, so nobody in it would be recognised: set the old pepper, or use an empty Redis".to_owned(),
         ));
     }
+    if restoring.is_some() {
+        return Err(Error::Setup(
+            "a backup is being restored into this Redis, or was cut short there: wait for its end, or empty this Redis and restore again".to_owned(),
+        ));
+    }
     Ok(())
 }
 
-fn check_version(info: &str) -> Result<()> {
+/// The server's version, when it is one we can work with.
+pub(super) async fn version(connection: &mut MultiplexedConnection) -> Result<String> {
+    let mut question = Pipeline::new();
+    question.cmd("INFO").arg("server");
+    let info: String = Answers::of(link::ask(connection, &question).await?).next()?;
+    check_version(&info).map(str::to_owned)
+}
+
+fn check_version(info: &str) -> Result<&str> {
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     if field("redis_mode:") == Some("cluster") {
         return Err(Error::Setup(
@@ -64,7 +75,7 @@ fn check_version(info: &str) -> Result<()> {
         let (major, minor) = OLDEST;
         return Err(Error::Setup(format!("Redis {version} is too old: leadgate needs {major}.{minor} or newer")));
     }
-    Ok(())
+    Ok(version)
 }
 
 #[cfg(test)]

@@ -28,8 +28,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The file of a backup.
-const FILE: &str = "store.dump";
 /// A field of [`STORE`]: a restore is under way, or was cut short.
 pub(super) const RESTORING: &str = "restoring";
 /// How long Redis may take to write out a workspace, or to take back a key.
@@ -60,14 +58,17 @@ pub struct Restored {
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
 
 impl Dump {
+    /// Its name in the folder of a backup.
+    pub const FILE: &str = "store.dump";
+
     /// Does this folder hold a backup of a store in Redis?
     pub fn is_in(folder: &Path) -> bool {
-        folder.join(FILE).is_file()
+        folder.join(Dump::FILE).is_file()
     }
 
     /// Reads all of it.
     pub fn open(folder: &Path, progress: Progress<'_>) -> Result<Self> {
-        let path = folder.join(FILE);
+        let path = folder.join(Dump::FILE);
         let failed = |source| Error::File { path: path.display().to_string(), source };
         let file = File::open(&path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
@@ -159,7 +160,7 @@ struct Copying {
 
 impl Copying {
     async fn begin(folder: &Path, header: Header) -> Result<Self> {
-        let path = folder.join(FILE);
+        let path = folder.join(Dump::FILE);
         writing(path, move |path| {
             let partial = path.with_extension("partial");
             let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(partial)?;

@@ -64,8 +64,9 @@ pub struct Forwarding {
     pub paused: Option<String>,
     /// By workspace: rows that are not safe in Redis, and when the oldest of them was received.
     pub unreleased: BTreeMap<WorkspaceId, (u64, Option<At>)>,
-    /// Rows that Redis has confirmed since the start.
+    /// Rows that Redis has confirmed since the start; in all, and by workspace.
     pub sent: u64,
+    pub sent_of: BTreeMap<WorkspaceId, u64>,
 }
 
 /// Everything forwarding is made of.
@@ -77,6 +78,18 @@ pub struct Forwarder {
     pub keep: Duration,
     pub clock: Arc<dyn Fn() -> At + Send + Sync>,
     pub state: watch::Sender<Forwarding>,
+}
+
+impl Forwarding {
+    /// Every row is safe. Nobody knows that before Redis has answered once.
+    pub fn is_done(&self) -> bool {
+        self.connected && self.paused.is_none() && self.waiting() == 0
+    }
+
+    /// Rows that are not safe.
+    pub fn waiting(&self) -> u64 {
+        self.unreleased.values().map(|(rows, _)| rows).sum()
+    }
 }
 
 impl fmt::Debug for Forwarder {
@@ -270,13 +283,17 @@ impl<'a> Session<'a> {
             return Err(Error::Refused("the inbox is gone".to_owned()));
         }
         let written = self.server.written(&mut self.connection).await?;
-        let count = sent.len() as u64;
-        for (workspace, seq) in sent {
-            if let Some(flow) = self.flows.get_mut(&workspace) {
-                flow.confirmed(seq, written);
+        for (workspace, seq) in &sent {
+            if let Some(flow) = self.flows.get_mut(workspace) {
+                flow.confirmed(*seq, written);
             }
         }
-        self.house.state.send_modify(|state| state.sent += count);
+        self.house.state.send_modify(|state| {
+            state.sent += sent.len() as u64;
+            for (workspace, _) in sent {
+                *state.sent_of.entry(workspace).or_default() += 1;
+            }
+        });
         Ok(())
     }
 

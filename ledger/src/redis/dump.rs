@@ -204,7 +204,7 @@ where
 /// the same transaction as every lead.
 async fn workspace(connection: &mut MultiplexedConnection, keys: &Keys) -> Result<Vec<Dumped>> {
     let mut question = Pipeline::new();
-    question.cmd("HKEYS").arg(keys.at("books"));
+    question.cmd("HGETALL").arg(keys.at("books"));
     let mut booked = channels(Answers::of(link::ask(connection, &question).await?).next()?)?;
     loop {
         let names = names(keys, &booked);
@@ -217,10 +217,12 @@ async fn workspace(connection: &mut MultiplexedConnection, keys: &Keys) -> Resul
     }
 }
 
-fn channels(lines: Vec<String>) -> Result<BTreeSet<ChannelId>> {
-    let channel = |line: String| line.rsplit_once(' ').map(|(channel, _)| ChannelId::new(channel));
-    lines.into_iter().map(|line| channel(line).ok_or(Error::Corrupt("line of the books"))).collect()
+fn channels(books: Fields) -> Result<BTreeSet<ChannelId>> {
+    let channel = |(line, _): (String, Vec<u8>)| line.rsplit_once(' ').map(|(channel, _)| ChannelId::new(channel));
+    books.into_iter().map(|line| channel(line).ok_or(Error::Corrupt("line of the books"))).collect()
 }
+
+type Fields = Vec<(String, Vec<u8>)>;
 
 /// Every key there can be, but for the lease: who decided then does not now.
 fn names(keys: &Keys, channels: &BTreeSet<ChannelId>) -> Vec<String> {
@@ -230,15 +232,15 @@ fn names(keys: &Keys, channels: &BTreeSet<ChannelId>) -> Vec<String> {
     fixed.map(|name| keys.at(name)).chain(asides).chain(waiting).collect()
 }
 
-/// The fields of one hash, and those keys that are there.
+/// One hash as it is, and a dump of those keys that are there.
 async fn at_once(
     connection: &mut MultiplexedConnection,
     hash: &str,
     names: Vec<String>,
-) -> Result<(Vec<String>, Vec<Dumped>)> {
+) -> Result<(Fields, Vec<Dumped>)> {
     let mut question = Pipeline::new();
     question.cmd("MULTI");
-    question.cmd("HKEYS").arg(hash);
+    question.cmd("HGETALL").arg(hash);
     for name in &names {
         question.cmd("DUMP").arg(name);
     }

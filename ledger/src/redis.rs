@@ -11,15 +11,17 @@ mod desk;
 mod dump;
 mod forward;
 mod greet;
+mod inbox;
 mod keys;
 pub mod link;
+mod refill;
 mod rows;
 mod tenure;
 mod trim;
 mod words;
 
 pub use dump::{Dump, Progress, Restored};
-pub use forward::{Durability, Forwarder, Forwarding};
+pub use forward::{Durability, Forwarder, Forwarding, Unreleased};
 pub use link::{Address, Dial, SharedDial};
 
 use crate::commit::{Batch, Position};
@@ -184,7 +186,7 @@ impl Ledger for Redis {
     ) -> Result<Vec<Arrived>> {
         match self.tenure(workspace) {
             Some(tenure) => tenure.inbox(after, limit, wait).await,
-            None => tenure::look(&self.dial, &Keys::of(workspace), after, limit, wait).await,
+            None => tenure::look(&self.dial, Keys::of(workspace), after, limit, wait).await,
         }
     }
 

@@ -39,6 +39,9 @@ const PIPED: usize = 4 << 20;
 /// Keys of a workspace beside those whose types are made sure at every claim.
 const MORE: [&str; 2] = ["consumers", "exclusions"];
 
+/// Who decides now, and who is bringing back what was lost: after a restore others do.
+const PASSING: [&str; 2] = ["lease", "refill"];
+
 /// A backup that was read from end to end and is whole.
 #[derive(Debug)]
 pub struct Dump {
@@ -224,9 +227,9 @@ fn channels(books: Fields) -> Result<BTreeSet<ChannelId>> {
 
 type Fields = Vec<(String, Vec<u8>)>;
 
-/// Every key there can be, but for the lease: who decided then does not now.
+/// Every key there can be, but for what is of its moment: who decides, and what gateways are bringing back.
 fn names(keys: &Keys, channels: &BTreeSet<ChannelId>) -> Vec<String> {
-    let fixed = TYPES.iter().map(|(name, _)| *name).chain(MORE).filter(|name| *name != "lease");
+    let fixed = TYPES.iter().map(|(name, _)| *name).chain(MORE).filter(|name| !PASSING.contains(name));
     let asides = AsideKind::ALL.into_iter().map(|kind| keys.aside(kind.word()));
     let waiting = channels.iter().map(|channel| keys.waiting(channel));
     fixed.map(|name| keys.at(name)).chain(asides).chain(waiting).collect()

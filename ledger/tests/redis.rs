@@ -29,8 +29,7 @@ struct OnRedis {
 }
 
 impl OnRedis {
-    fn fresh() -> Self {
-        let server = Server::start();
+    fn fresh(server: Server) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path(), Bounds { free_percent: 0, ..Bounds::default() }).unwrap();
         let ledger = Arc::new(Redis::new(Arc::new(server.address()), b"a pepper of some length"));
@@ -74,5 +73,11 @@ impl Backend for OnRedis {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ledger_on_redis_is_a_ledger() {
-    conformance::run(async || OnRedis::fresh()).await;
+    let server = || Server::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    conformance::run(async || OnRedis::fresh(server())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_user_of_the_deployment_may_do_all_that_a_ledger_does() {
+    conformance::run(async || OnRedis::fresh(Server::deployed(&[]))).await;
 }

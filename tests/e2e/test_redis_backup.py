@@ -61,7 +61,7 @@ def test_a_store_comes_back_and_the_gateway_adds_what_came_after(store, open_sto
     decided(house, 8)
     whole = leads(house)
     refused = said(house, "restore", tmp_path / "copy", code=1)
-    assert "is not empty" in refused and "it has lg:" in refused
+    assert "is not empty" in refused and "it has lg:store and the workspaces demo" in refused
     house.kill()
     store.client.flushall()
     told_restored = said(house, "restore", tmp_path / "copy")

@@ -12,7 +12,7 @@ mod file;
 
 use super::Redis;
 use super::greet;
-use super::keys::{Keys, RULES, STORE, TYPES, WORKSPACES};
+use super::keys::{Keys, RULES, STORE, TYPES, WORKERS, WORKSPACES};
 use super::link;
 use super::words::{Answers, read};
 use crate::error::{Error, Result};
@@ -89,7 +89,8 @@ impl Redis {
     pub(super) async fn dump(&self, folder: &Path) -> Result<()> {
         let mut connection = self.dial.dial(LONG).await?;
         greet::greet(&mut connection, &self.fingerprint).await?;
-        let header = Header { fingerprint: self.fingerprint.clone(), redis: greet::version(&mut connection).await? };
+        let header =
+            Header { fingerprint: self.fingerprint.clone(), redis: greet::check_server(&mut connection).await? };
         let mut copy = Copying::begin(folder, header).await?;
         let mut question = Pipeline::new();
         question.cmd("SMEMBERS").arg(WORKSPACES);
@@ -110,18 +111,18 @@ impl Redis {
     }
 
     async fn check(&self, connection: &mut MultiplexedConnection, dump: &Dump) -> Result<()> {
-        greet::version(connection).await?;
+        greet::check_server(connection).await?;
         if dump.header.fingerprint != self.fingerprint {
             return Err(Error::Setup(
                 "store.pepper is not the one of this backup, so nobody in it would be recognised: set the pepper it was made with".to_owned(),
             ));
         }
-        let found = occupants(connection).await?;
-        let Some(first) = found.first() else { return Ok(()) };
-        let more = if found.len() > 1 { format!(" and {} more", found.len() - 1) } else { String::new() };
-        Err(Error::Setup(format!(
-            "this Redis is not empty (it has {first}{more}): stop every gateway and every worker, empty it or name another one, then restore again"
-        )))
+        match occupants(connection).await? {
+            None => Ok(()),
+            Some(what) => Err(Error::Setup(format!(
+                "this Redis is not empty (it has {what}): stop every gateway and every worker, empty it or name another one, then restore again"
+            ))),
+        }
     }
 
     /// Brings a backup back into a Redis without any key of ours, while nobody works on it.
@@ -265,19 +266,24 @@ async fn at_once(
     Ok((fields, dumped))
 }
 
-/// Keys under `lg:`, in order.
-async fn occupants(connection: &mut MultiplexedConnection) -> Result<BTreeSet<String>> {
-    let (mut found, mut cursor) = (BTreeSet::new(), 0_u64);
-    loop {
-        let mut question = Pipeline::new();
-        question.cmd("SCAN").arg(cursor).arg("MATCH").arg("lg:*").arg("COUNT").arg(1_000);
-        let (next, names): (u64, Vec<Vec<u8>>) = Answers::of(link::ask(connection, &question).await?).next()?;
-        found.extend(names.iter().map(|name| String::from_utf8_lossy(name).into_owned()));
-        if next == 0 {
-            return Ok(found);
-        }
-        cursor = next;
+/// What stands in the way. Looked for by name: whoever may list all keys sees what others keep there.
+async fn occupants(connection: &mut MultiplexedConnection) -> Result<Option<String>> {
+    let general = [STORE, RULES, WORKSPACES, WORKERS];
+    let mut question = Pipeline::new();
+    question.cmd("SMEMBERS").arg(WORKSPACES);
+    for key in general {
+        question.cmd("EXISTS").arg(key);
     }
+    let mut told = Answers::of(link::ask(connection, &question).await?);
+    let workspaces: BTreeSet<String> = told.next()?;
+    for key in general {
+        if told.next()? {
+            let names: Vec<String> = workspaces.into_iter().collect();
+            let held = names.first().map(|_| format!(" and the workspaces {}", names.join(", ")));
+            return Ok(Some(format!("{key}{}", held.unwrap_or_default())));
+        }
+    }
+    Ok(None)
 }
 
 fn is_head(name: &str) -> bool {

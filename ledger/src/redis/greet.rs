@@ -29,7 +29,7 @@ impl Redis {
 }
 
 pub(super) async fn greet(connection: &mut MultiplexedConnection, fingerprint: &str) -> Result<()> {
-    version(connection).await?;
+    check_server(connection).await?;
     let mut question = Pipeline::new();
     question.cmd("HSETNX").arg(STORE).arg("layout").arg(LAYOUT);
     question.cmd("HSETNX").arg(STORE).arg("pepper").arg(fingerprint);
@@ -37,29 +37,31 @@ pub(super) async fn greet(connection: &mut MultiplexedConnection, fingerprint: &
     let mut told = Answers::of(link::ask(connection, &question).await?);
     let _: (i64, i64) = (told.next()?, told.next()?);
     let (layout, pepper, restoring): (i64, String, Option<i64>) = told.next()?;
-    check_store(Some(layout), Some(&pepper), restoring, fingerprint)
+    check_store(Some(layout), Some(&pepper), fingerprint)?;
+    check_whole(restoring)
 }
 
 /// The same questions, and nothing is written: a store that nobody has begun is fine. True: it is begun.
 pub(super) async fn look(connection: &mut MultiplexedConnection, fingerprint: &str) -> Result<bool> {
-    version(connection).await?;
+    check_server(connection).await?;
     let mut question = Pipeline::new();
     question.cmd("HMGET").arg(STORE).arg("layout").arg("pepper").arg(RESTORING);
     let (layout, pepper, restoring): (Option<i64>, Option<String>, Option<i64>) =
         Answers::of(link::ask(connection, &question).await?).next()?;
-    check_store(layout, pepper.as_deref(), restoring, fingerprint)?;
+    check_store(layout, pepper.as_deref(), fingerprint)?;
+    check_whole(restoring)?;
     Ok(layout.is_some())
 }
 
-/// The server's version, when it is one we can work with.
-pub(super) async fn version(connection: &mut MultiplexedConnection) -> Result<String> {
+/// Fails when this is no server for us; returns its version.
+pub(super) async fn check_server(connection: &mut MultiplexedConnection) -> Result<String> {
     let mut question = Pipeline::new();
     question.cmd("INFO").arg("server");
     let info: String = Answers::of(link::ask(connection, &question).await?).next()?;
     check_version(&info).map(str::to_owned)
 }
 
-fn check_store(layout: Option<i64>, pepper: Option<&str>, restoring: Option<i64>, fingerprint: &str) -> Result<()> {
+fn check_store(layout: Option<i64>, pepper: Option<&str>, fingerprint: &str) -> Result<()> {
     if let Some(found) = layout.filter(|layout| *layout > LAYOUT) {
         return Err(Error::Newer { file: "the store in Redis".to_owned(), found, known: LAYOUT });
     }
@@ -68,12 +70,16 @@ fn check_store(layout: Option<i64>, pepper: Option<&str>, restoring: Option<i64>
             "store.pepper is not the one this store was begun with, so nobody in it would be recognised: set the old pepper, or use an empty Redis".to_owned(),
         ));
     }
-    if restoring.is_some() {
-        return Err(Error::Setup(
-            "a backup is being restored into this Redis, or was cut short there: wait for its end, or empty this Redis and restore again".to_owned(),
-        ));
-    }
     Ok(())
+}
+
+fn check_whole(restoring: Option<i64>) -> Result<()> {
+    match restoring {
+        None => Ok(()),
+        Some(_) => Err(Error::Setup(
+            "a backup is being restored into this Redis, or was cut short there: wait for its end, or empty this Redis and restore again".to_owned(),
+        )),
+    }
 }
 
 fn check_version(info: &str) -> Result<&str> {
@@ -108,11 +114,10 @@ mod tests {
 
     #[test]
     fn a_store_of_a_newer_version_or_another_pepper_is_refused_and_an_empty_one_is_not() {
-        assert!(check_store(None, None, None, "mine").is_ok());
-        assert!(check_store(Some(LAYOUT), Some("mine"), None, "mine").is_ok());
-        assert!(matches!(check_store(Some(LAYOUT + 1), Some("mine"), None, "mine"), Err(Error::Newer { .. })));
-        assert!(matches!(check_store(Some(LAYOUT), Some("other"), None, "mine"), Err(Error::Setup(_))));
-        assert!(matches!(check_store(Some(LAYOUT), Some("mine"), Some(1), "mine"), Err(Error::Setup(_))));
+        assert!(check_store(None, None, "mine").is_ok());
+        assert!(check_store(Some(LAYOUT), Some("mine"), "mine").is_ok());
+        assert!(matches!(check_store(Some(LAYOUT + 1), Some("mine"), "mine"), Err(Error::Newer { .. })));
+        assert!(matches!(check_store(Some(LAYOUT), Some("other"), "mine"), Err(Error::Setup(_))));
     }
 
     #[test]

@@ -100,6 +100,10 @@ impl Gateway {
     }
 }
 
+fn fresh() -> Server {
+    Server::start(&["--appendonly", "yes", "--appendfsync", "always"])
+}
+
 async fn raw(server: &Server) -> MultiplexedConnection {
     server.address().dial(Duration::from_secs(5)).await.unwrap()
 }
@@ -148,11 +152,7 @@ async fn copied(server: &Server, folder: &Path) -> Gateway {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_comes_back_whole_and_gateways_send_what_it_does_not_hold() {
-    let (old, new, folder) = (
-        Server::start(&["--appendonly", "yes"]),
-        Server::start(&["--appendonly", "yes"]),
-        tempfile::tempdir().unwrap(),
-    );
+    let (old, new, folder) = (fresh(), fresh(), tempfile::tempdir().unwrap());
     let gateway = copied(&old, folder.path()).await;
     let mut before = everything(&mut raw(&old).await).await;
     gateway.journal.append(vec![row(4)]).await.unwrap();
@@ -187,12 +187,20 @@ async fn a_backup_comes_back_whole_and_gateways_send_what_it_does_not_hold() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_user_that_is_handed_out_may_copy() {
+    let (old, new, folder) = (Server::deployed(&[]), fresh(), tempfile::tempdir().unwrap());
+    let store = ledger(&old);
+    store.claim(&shop()).await.unwrap();
+    store.backup(folder.path()).await.unwrap();
+    let dump = Dump::open(folder.path(), &quiet).unwrap();
+    assert_eq!(ledger(&new).restore(&dump, &quiet).await.unwrap().workspaces, 1);
+    let refused = store.restore(&dump, &quiet).await.unwrap_err().to_string();
+    insta::assert_snapshot!(refused, @"this Redis is not empty (it has lg:store and the workspaces shop): stop every gateway and every worker, empty it or name another one, then restore again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_must_not_come_back_is_refused_before_anything_is_written() {
-    let (old, new, folder) = (
-        Server::start(&["--appendonly", "yes"]),
-        Server::start(&["--appendonly", "yes"]),
-        tempfile::tempdir().unwrap(),
-    );
+    let (old, new, folder) = (fresh(), fresh(), tempfile::tempdir().unwrap());
     copied(&old, folder.path()).await.stop.cancel();
     let dump = Dump::open(folder.path(), &quiet).unwrap();
     let stranger = Redis::new(Arc::new(new.address()), b"another pepper, as long");
@@ -216,11 +224,7 @@ async fn what_must_not_come_back_is_refused_before_anything_is_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_begins_with_half_a_store() {
-    let (old, new, folder) = (
-        Server::start(&["--appendonly", "yes"]),
-        Server::start(&["--appendonly", "yes"]),
-        tempfile::tempdir().unwrap(),
-    );
+    let (old, new, folder) = (fresh(), fresh(), tempfile::tempdir().unwrap());
     copied(&old, folder.path()).await.stop.cancel();
     let large: Vec<u8> = std::iter::repeat_with(rand::random).take(2 << 20).collect();
     let order = redis::cmd("HSET").arg("lg:{shop}:call").arg("a call").arg(large).to_owned();

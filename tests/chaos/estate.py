@@ -46,7 +46,7 @@ class Node(BeatenHouse):
         with open(f"/proc/{self.process.pid}/status") as status:
             return int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1]) << 10
 
-    def said(self, what, since=0):
+    def logged(self, what, since=0):
         """How often the log, from that byte on, has these words."""
         return self.log.read_bytes()[since:].count(what.encode())
 
@@ -124,8 +124,16 @@ class Estate:
         """The worker that claimed the workspace last."""
         return max(self.workers, key=lambda node: claimed_at(node, workspace))
 
-    def said(self, what):
-        return sum(node.said(what) for node in self.nodes)
+    def logged(self, what):
+        return sum(node.logged(what) for node in self.nodes)
+
+    def decided(self, workspace="demo"):
+        """Signals with a verdict, as the store counts them."""
+        with self.server.client() as client:
+            return sum(map(int, client.hvals(f"lg:{{{workspace}}}:books")))
+
+    def inbox_length(self, workspace="demo"):
+        return self.server.ask("XLEN", f"lg:{{{workspace}}}:inbox")
 
     def close(self):
         failures = []
@@ -157,10 +165,10 @@ def claimed_at(node, workspace):
 class EstateCrowd(Crowd):
     """Knocks at all gateways: a sender keeps to one of them until the connection breaks, then takes any."""
 
-    def __init__(self, estate, seed, workspace="demo", doors=None, **more):
-        super().__init__(estate, f"{seed}:{workspace}", **more)
+    def __init__(self, estate, seed, workspace="demo", pause=0.05, **more):
+        super().__init__(estate, f"{seed}:{workspace}", pause=pause, **more)
         self.workspace = workspace
-        self.doors = [node.public.removeprefix("http://") for node in doors or estate.gateways]
+        self.doors = [node.public.removeprefix("http://") for node in estate.gateways]
 
     def line(self, nth):
         return Doors(self.doors, random.Random(f"{self.seed}:{nth}:doors"))

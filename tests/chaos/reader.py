@@ -27,16 +27,19 @@ class Reader:
         self.thread.start()
 
     def follow(self):
-        last = {events_key(name): "0" for name in self.workspaces}
+        server, last = None, {}
         while not self.closed.is_set():
+            if server is not self.server:
+                # Another Redis: its stream is read from the start, as positions mean nothing there.
+                server, last = self.server, {events_key(name): "0" for name in self.workspaces}
             try:
-                with self.server.client(patience=2) as client:
-                    self.read_on(client, last)
+                with server.client(patience=2) as client:
+                    self.read_on(server, client, last)
             except (*LOST_LINK, RedisError):
                 time.sleep(0.1)
 
-    def read_on(self, client, last):
-        while not self.closed.is_set():
+    def read_on(self, server, client, last):
+        while not self.closed.is_set() and server is self.server:
             for key, entries in client.xread(last, count=500, block=300) or []:
                 for position, fields in entries:
                     self.seen.append((workspace_of(key), fields["id"], fields["data"]))

@@ -107,7 +107,7 @@ def test_a_worker_that_wakes_after_its_lease_changes_nothing(open_estate, seed, 
         before = state(estate)
     finally:
         sleeper.thaw()
-    time.sleep(3)
+    time.sleep(2)
     assert state(estate) == before, "the sleeper has changed something"
     told = judge_estate(estate, crowd)
     figures(**told, taken_over_s=f"{taken:.2f}")

@@ -9,14 +9,14 @@ import time
 import pytest
 from doses import CUTS, long_or
 from estate import EstateCrowd
-from estate_judge import judge_estate
+from estate_judge import judge_estate, phones
 from house import wait_until
 from proxy import FIN, RST, TO_CLIENT, TO_SERVER
-from reader import Reader, phones
+from reader import Reader
 from redis_server import RedisServer
 from test_estate_redis import assert_unnoticed, finish
 
-CUT_WITHIN = 8
+CUT_WITHIN = 1.5
 
 
 @pytest.fixture
@@ -31,22 +31,21 @@ def behave(estate, **manner):
 
 def test_connections_cut_at_any_byte_lose_and_double_nothing(estate, seed, rng, figures):
     crowd = EstateCrowd(estate, seed).start()
-    silent = 0
-    for _ in range(CUTS):
-        cut = rng.choice(estate.proxies).next_cut(**any_cut(rng))
-        # A worker that decides for nobody says little.
-        silent += not cut.done.wait(CUT_WITHIN)
-    told = finish(estate, crowd)
-    cuts = sum(proxy.cuts for proxy in estate.proxies)
-    assert cuts >= CUTS * 0.8, f"{cuts} of {CUTS} cuts, {silent} found no byte to cut at"
-    figures(cuts=cuts, **told)
+    cuts = 0
+    while cuts < CUTS:
+        # A worker that decides for nobody says little, and a line that was just cut nothing for a while.
+        node = rng.choice([*estate.gateways, estate.owner()])
+        node.proxy.next_cut(**any_cut(rng)).done.wait(CUT_WITHIN)
+        cuts = sum(proxy.cuts for proxy in estate.proxies)
+    figures(cuts=cuts, **finish(estate, crowd))
 
 
 def any_cut(rng):
     """At each of the first bytes with some luck, and anywhere in a large pipeline; the request, the answer, or an answer
     to something that was done."""
     direction = rng.choice([TO_SERVER, TO_CLIENT])
-    after = rng.choice([rng.randint(1, 80), rng.randint(80, 800), int(10 ** rng.uniform(2, 4.2))])
+    anywhere = int(10 ** rng.uniform(2, 4.2 if direction == TO_SERVER else 3.3))
+    after = rng.choice([rng.randint(1, 80), rng.randint(80, 800), anywhere])
     return {
         "after": after, "direction": direction, "how": rng.choice([FIN, RST]),
         "swallow": direction == TO_CLIENT and rng.random() < 0.5,
@@ -61,7 +60,7 @@ def test_answers_that_never_come_are_waited_for_and_asked_again(estate, seed, rn
         time.sleep(rng.uniform(0.2, 2))
         behave(estate)
         # Those connections stay dumb; their owners give them up.
-        time.sleep(6)
+        time.sleep(5.5)
     figures(**finish(estate, crowd))
 
 
@@ -75,16 +74,16 @@ MANNERS = {
 }
 
 
-@pytest.mark.parametrize("manner", MANNERS)
-def test_a_bad_line_is_lived_with(estate, seed, rng, figures, manner):
+def test_a_bad_line_is_lived_with(estate, seed, rng, figures):
     crowd = EstateCrowd(estate, seed).start()
-    time.sleep(rng.uniform(0.2, 0.8))
-    behave(estate, **MANNERS[manner])
-    if manner == "refusing":
-        for proxy in estate.proxies:
-            proxy.drop_all()
-    time.sleep(long_or(4, 40))
-    behave(estate)
+    for manner in rng.sample(list(MANNERS), len(MANNERS)):
+        behave(estate, **MANNERS[manner])
+        if manner == "refusing":
+            for proxy in estate.proxies:
+                proxy.drop_all()
+        time.sleep(long_or(2, 40))
+        behave(estate)
+        time.sleep(rng.uniform(0, 1))
     figures(**finish(estate, crowd))
 
 
@@ -123,7 +122,7 @@ def test_a_net_that_swallows_everything_is_noticed_and_lived_with(net, open_esta
     # Half open: what is sent arrives, and nothing comes back, not even a reset.
     ip("netns", "exec", name, "ip", "route", "add", "blackhole", f"{outside}/32")
     begun = time.monotonic()
-    wait_until(lambda: all(node.said("forward.failed", marks[node]) for node in estate.gateways), 20)
+    wait_until(lambda: all(node.logged("forward.failed", marks[node]) for node in estate.gateways), 20)
     noticed = time.monotonic() - begun
     time.sleep(long_or(1, 30))
     ip("netns", "exec", name, "ip", "route", "del", "blackhole", f"{outside}/32")
@@ -170,7 +169,7 @@ def test_a_split_brain_ends_with_every_promise_kept(estate, replica, seed, rng, 
     old, left = estate.server, Reader(estate.server, ["demo"])
     # One gateway and one worker see the other Redis, and both halves are written to.
     promote(estate, replica, [estate.gateways[1], estate.workers[1]])
-    time.sleep(long_or(6, 30))
+    time.sleep(long_or(4, 30))
     for node in (estate.gateways[0], estate.workers[0]):
         node.proxy.point((replica.host, replica.port))
     told = finish(estate, crowd, lost_state=True)

@@ -42,7 +42,7 @@ class Cut:
     bytes_left: int
     direction: str
     how: str = RST
-    # The answer is thrown away, and only then the connection ends.
+    # The next answer is thrown away, and the connection ends.
     swallow: bool = False
     link: "Link" = None
     done: threading.Event = field(default_factory=threading.Event)
@@ -170,10 +170,9 @@ class Link:
         return None
 
     def carry_to_the_cut(self, piece, sink, cut):
-        passed = piece[: cut.bytes_left]
-        cut.bytes_left -= len(passed)
-        if not cut.swallow:
-            sink.sendall(passed)
+        passed = b"" if cut.swallow else piece[: cut.bytes_left]
+        cut.bytes_left -= len(passed) or cut.bytes_left
+        sink.sendall(passed)
         if cut.bytes_left == 0:
             if cut.direction == TO_SERVER:
                 # A reset throws away what the server has not read; it is to read what passed.

@@ -110,8 +110,9 @@ def cut_middle(file, rng):
 
 
 def spoil_middle(file, rng):
+    """Where a command begins: the log has no checksums, so that Redis cannot see a wrong byte of a value."""
     content = bytearray(file.read_bytes())
-    place = int(len(content) * rng.uniform(0.2, 0.9))
+    place = content.index(b"\r\n*", int(len(content) * rng.uniform(0.2, 0.9)))
     content[place : place + 64] = bytes(64)
     file.write_bytes(content)
 

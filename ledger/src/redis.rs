@@ -10,8 +10,10 @@ mod commit;
 mod desk;
 mod forward;
 mod greet;
+mod inbox;
 mod keys;
 pub mod link;
+mod refill;
 mod rows;
 mod tenure;
 mod trim;
@@ -182,7 +184,7 @@ impl Ledger for Redis {
     ) -> Result<Vec<Arrived>> {
         match self.tenure(workspace) {
             Some(tenure) => tenure.inbox(after, limit, wait).await,
-            None => tenure::look(&self.dial, &Keys::of(workspace), after, limit, wait).await,
+            None => tenure::look(&self.dial, Keys::of(workspace), after, limit, wait).await,
         }
     }
 

@@ -13,6 +13,8 @@ from estate import Estate
 from estate_judge import TALLY
 
 SEED = int(os.environ.get("LEADGATE_CHAOS_SEED") or random.SystemRandom().randrange(10**9))
+# Tests that run side by side in processes of their own share it.
+os.environ["LEADGATE_CHAOS_SEED"] = str(SEED)
 
 
 def opener(kind, folder):
@@ -69,6 +71,19 @@ def figures(request):
 
 def pytest_report_header():
     return f"seed {SEED}; the same choices again: LEADGATE_CHAOS_SEED={SEED} tests/chaos/run"
+
+
+def pytest_sessionfinish(session):
+    """One of several processes hands over what it has measured."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["chaos"] = [[list(one) for one in FIGURES], dict(TALLY)]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    figures, tally = getattr(node, "workeroutput", {}).get("chaos", ([], {}))
+    FIGURES.extend(figures)
+    TALLY.update(tally)
 
 
 def pytest_terminal_summary(terminalreporter):

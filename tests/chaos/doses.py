@@ -4,8 +4,8 @@ import os
 
 LONG = os.environ.get("LEADGATE_CHAOS_LONG") == "1"
 # Of each kind of process.
-KILLS = max(1, int(os.environ.get("LEADGATE_CHAOS_KILLS") or 12) // 3)
-CUTS = int(os.environ.get("LEADGATE_CHAOS_CUTS") or 40)
+KILLS = max(1, int(os.environ.get("LEADGATE_CHAOS_KILLS") or 12) // 4)
+CUTS = int(os.environ.get("LEADGATE_CHAOS_CUTS") or 30)
 
 
 def long_or(short, long):

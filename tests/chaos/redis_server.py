@@ -7,6 +7,8 @@ import subprocess
 
 import redis
 from house import free_port, wait_until
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 UP_WITHIN = 15
 # Commands of ours that must not wait for a server that was stopped on purpose.
@@ -58,8 +60,9 @@ class RedisServer:
         return self.log.read_text(errors="replace")[-1500:]
 
     def client(self, patience=PATIENCE):
+        at_once = Retry(NoBackoff(), 0)
         return redis.Redis(
-            self.host, self.port, socket_timeout=patience, socket_connect_timeout=patience, decode_responses=True
+            self.host, self.port, socket_timeout=patience, socket_connect_timeout=patience, retry=at_once, decode_responses=True
         )
 
     def ask(self, *words):

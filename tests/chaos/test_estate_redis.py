@@ -158,7 +158,7 @@ def paused(what):
 
 
 STANDSTILLS = [
-    (frozen, 1), (frozen, 10), (paused("WRITE"), long_or(2, 30)), (paused("ALL"), long_or(2, 30)),
+    (frozen, 1), (frozen, long_or(6, 10)), (paused("WRITE"), long_or(1.5, 30)), (paused("ALL"), long_or(1.5, 30)),
     *long_or([], [(frozen, 120)]),
 ]
 
@@ -264,7 +264,7 @@ def test_tampering_with_the_store_heals(estate, seed, rng, figures, what):
 
 def test_an_outage_under_load_is_drained_after_it(estate, seed, figures):
     """Senders go on, the gauges say how much waits, and soon after nothing does."""
-    seconds = long_or(5, 60)
+    seconds = long_or(3, 60)
     crowd = EstateCrowd(estate, seed, senders=24).start()
     time.sleep(0.5)
     estate.server.kill()

@@ -16,7 +16,7 @@ from reader import Reader
 from redis_server import RedisServer
 from test_estate_redis import assert_unnoticed, finish
 
-CUT_WITHIN = 1.5
+CUT_WITHIN = 1.0
 
 
 @pytest.fixture
@@ -81,9 +81,9 @@ def test_a_bad_line_is_lived_with(estate, seed, rng, figures):
         if manner == "refusing":
             for proxy in estate.proxies:
                 proxy.drop_all()
-        time.sleep(long_or(2, 40))
+        time.sleep(long_or(1.5, 40))
         behave(estate)
-        time.sleep(rng.uniform(0, 1))
+        time.sleep(rng.uniform(0, 0.5))
     figures(**finish(estate, crowd))
 
 

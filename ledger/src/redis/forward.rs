@@ -280,17 +280,9 @@ impl<'a> Session<'a> {
             })
             .await?;
         let mut rows = Vec::new();
-        for (mut more, name) in found {
+        for (more, name) in found {
             if let Some(flow) = self.flows.get_mut(&name) {
                 flow.behind = more.len() == CATCHING_UP;
-                // One pipeline is of lost rows or of others.
-                let until = flow.refill.as_ref().filter(|refill| !refill.done).map_or(i64::MAX, |refill| refill.until);
-                let upto = more.partition_point(|row| row.seq <= until);
-                flow.behind |= upto < more.len();
-                if upto == 0 && !more.is_empty() {
-                    flow.go_on_after(until);
-                }
-                more.truncate(upto);
             }
             rows.extend(more);
         }

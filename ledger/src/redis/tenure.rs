@@ -288,7 +288,7 @@ fn decided(rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<HashMap<Stint, Decided>> {
 }
 
 /// Nothing in a transaction may fail halfway, so that every key is of our type is made sure before the first.
-async fn check_types(connection: &mut MultiplexedConnection, keys: &Keys) -> Result<()> {
+pub(super) async fn check_types(connection: &mut MultiplexedConnection, keys: &Keys) -> Result<()> {
     let mut question = Pipeline::new();
     for (name, _) in TYPES {
         question.cmd("TYPE").arg(keys.at(name));
@@ -297,11 +297,14 @@ async fn check_types(connection: &mut MultiplexedConnection, keys: &Keys) -> Res
     for (name, expected) in TYPES {
         let found: String = told.next()?;
         if found != "none" && found != expected {
-            let key = keys.at(name);
-            return Err(Error::Setup(format!(
-                "the key {key} in Redis is a {found} and should be a {expected}: something else writes under lg:, give leadgate a database of its own"
-            )));
+            return Err(foreign(&keys.at(name), &found, expected));
         }
     }
     Ok(())
+}
+
+pub(super) fn foreign(key: &str, found: &str, expected: &str) -> Error {
+    Error::Setup(format!(
+        "the key {key} in Redis is a {found} and should be a {expected}: something else writes under lg:, give leadgate a database of its own"
+    ))
 }

@@ -72,7 +72,7 @@ impl Flow {
         let keys = Keys::of(&row.workspace);
         let put = order.cmd("XADD");
         match &mut self.refill {
-            Some(refill) if !refill.done => {
+            Some(refill) if row.seq <= refill.until => {
                 put.arg(keys.refill(&refill.name));
                 if std::mem::replace(&mut refill.begun, true) {
                     put.arg("NOMKSTREAM");
@@ -95,7 +95,7 @@ impl Flow {
     /// Redis has answered with the position of a row.
     pub(super) fn confirmed(&mut self, seq: i64, place: Position, written: Written) {
         self.sent = seq;
-        if self.refill.as_ref().is_none_or(|refill| refill.done) {
+        if self.refill.as_ref().is_none_or(|refill| seq > refill.until) {
             self.places.push((seq, place));
         }
         match written {

@@ -79,11 +79,11 @@ impl Session<'_> {
     async fn keep_turn(&mut self, workspace: &WorkspaceId) -> Result<()> {
         let (keys, now) = (Keys::of(workspace), self.server.now());
         let Some(flow) = self.flows.get_mut(workspace) else { return Ok(()) };
-        let (sent, Some(refill)) = (flow.sent, flow.refill.as_mut()) else { return Ok(()) };
+        let (sent, behind, Some(refill)) = (flow.sent, flow.behind, flow.refill.as_mut()) else { return Ok(()) };
         if refill.done {
             return self.end_turn(workspace).await;
         }
-        refill.done = sent >= refill.until;
+        refill.done = sent >= refill.until || !behind;
         let mut order = Pipeline::new();
         order.cmd("HSET").arg(keys.at("refill")).arg(&refill.name).arg(turn(refill, now).write());
         link::ask(&mut self.connection, &order).await.map(drop)

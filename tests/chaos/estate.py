@@ -11,6 +11,7 @@ import time
 
 from beaten import BeatenHouse
 from crowd import Crowd, Line, invent, json_form
+from doses import long_or
 from house import DEMO, free_port, wait_until
 from proxy import Proxy
 from reader import Reader
@@ -20,6 +21,8 @@ PEPPER = "a pepper of the chaos tests"
 # As providers know the entrance, whichever gateway answers there; Twilio's signature covers it.
 PUBLIC = "http://chaos.example"
 MOST_MEMORY = 512 << 20
+# Between two people of one sender, at most: some hundred requests a second, fewer where there are minutes.
+PAUSE = long_or(0.05, 0.1)
 
 
 class Node(BeatenHouse):
@@ -70,6 +73,8 @@ class Estate:
         """`store` is a RedisServer to use; `settings` are for every process."""
         self.folder = folder
         self.server = store or RedisServer(folder / "redis")
+        # Another one may take its place.
+        self.first_server = self.server
         self.store = (self.server.host, self.server.port)
         self.texts = {name: DEMO.read_text().replace("demo-", f"{name}-") for name in workspaces}
         self.settings, self.proxied = settings, proxied
@@ -149,6 +154,7 @@ class Estate:
                     node.proxy.close()
         finally:
             self.server.close()
+            self.first_server.close()
         if failures:
             raise failures[0]
 
@@ -165,7 +171,7 @@ def claimed_at(node, workspace):
 class EstateCrowd(Crowd):
     """Knocks at all gateways: a sender keeps to one of them until the connection breaks, then takes any."""
 
-    def __init__(self, estate, seed, workspace="demo", pause=0.05, **more):
+    def __init__(self, estate, seed, workspace="demo", pause=PAUSE, **more):
         super().__init__(estate, f"{seed}:{workspace}", pause=pause, **more)
         self.workspace = workspace
         self.doors = [node.public.removeprefix("http://") for node in estate.gateways]

@@ -4,7 +4,6 @@ The reader follows `lg:{workspace}:events` through every failure, as a CRM would
 has seen it keeps, also when Redis forgets it.
 """
 
-import collections
 import json
 import threading
 import time
@@ -55,13 +54,6 @@ class Reader:
             first.setdefault(id, data)
         return [json.loads(data) for data in first.values()]
 
-    def changed(self, workspace="demo"):
-        """Event ids that came with different contents."""
-        contents = collections.defaultdict(set)
-        for id, data in self.all(workspace):
-            contents[id].add(data)
-        return [id for id, told in contents.items() if len(told) > 1]
-
     def close(self):
         self.closed.set()
         self.thread.join(10)
@@ -71,14 +63,18 @@ def workspace_of(key):
     return key[len("lg:{") : -len("}:events")]
 
 
-def stream_of(server, workspace="demo"):
+def stream_of(server, workspace="demo", page=1000):
     """The clean stream as it lies in Redis now; the fields must say what the event says."""
+    told, after = [], "-"
     with server.client() as client:
-        entries = client.xrange(events_key(workspace))
-    told = []
-    for _, fields in entries:
-        event = json.loads(fields["data"])
-        assert set(fields) == {"id", "type", "subject", "data"}, fields.keys()
-        assert [fields[name] for name in ("id", "type", "subject")] == [event[name] for name in ("id", "type", "subject")]
-        told.append(event)
+        while entries := client.xrange(events_key(workspace), min=after, count=page):
+            after = f"({entries[-1][0]}"
+            told += [event_of(fields) for _, fields in entries]
     return told
+
+
+def event_of(fields):
+    event = json.loads(fields["data"])
+    assert set(fields) == {"id", "type", "subject", "data"}, fields.keys()
+    assert [fields[name] for name in ("id", "type", "subject")] == [event[name] for name in ("id", "type", "subject")]
+    return event

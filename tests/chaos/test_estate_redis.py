@@ -265,7 +265,7 @@ def test_tampering_with_the_store_heals(estate, seed, rng, figures, what):
 def test_an_outage_under_load_is_drained_after_it(estate, seed, figures):
     """Senders go on, the gauges say how much waits, and soon after nothing does."""
     seconds = long_or(3, 60)
-    crowd = EstateCrowd(estate, seed, senders=24).start()
+    crowd = EstateCrowd(estate, seed, senders=24, pause=0.05).start()
     time.sleep(0.5)
     estate.server.kill()
     before = crowd.promises()

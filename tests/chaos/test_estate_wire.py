@@ -150,7 +150,6 @@ def test_a_failover_to_a_replica_that_was_behind_is_filled_up(estate, replica, s
     missed -= replica.info()["master_repl_offset"]
     promote(estate, replica, estate.nodes)
     told = finish(estate, crowd, lost_state=True)
-    old.close()
     assert missed > 0, "the replica was not behind"
     figures(kills=1, missed_bytes=missed, **told)
 
@@ -166,7 +165,7 @@ def promote(estate, server, nodes):
 def test_a_split_brain_ends_with_every_promise_kept(estate, replica, seed, rng, figures):
     crowd = EstateCrowd(estate, seed).start()
     time.sleep(rng.uniform(0.5, 1))
-    old, left = estate.server, Reader(estate.server, ["demo"])
+    left = Reader(estate.server, ["demo"])
     # One gateway and one worker see the other Redis, and both halves are written to.
     promote(estate, replica, [estate.gateways[1], estate.workers[1]])
     time.sleep(long_or(4, 30))
@@ -175,7 +174,6 @@ def test_a_split_brain_ends_with_every_promise_kept(estate, replica, seed, rng, 
     told = finish(estate, crowd, lost_state=True)
     left.close()
     assert_told_once(left, estate.reader, crowd.persons)
-    old.close()
     figures(**told)
 
 
@@ -204,4 +202,3 @@ def test_redis_as_a_replica_is_not_written_to_and_nothing_is_lost(estate, replic
     crowd.finish()
     assert_unnoticed(crowd)
     figures(**judge_estate(estate, crowd, lost_state=True))
-    old.close()

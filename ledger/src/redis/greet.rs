@@ -2,6 +2,7 @@
 //! writes.
 
 use super::Redis;
+use super::dump::RESTORING;
 use super::keys::STORE;
 use super::link::{self, PATIENCE};
 use super::words::Answers;
@@ -28,36 +29,37 @@ impl Redis {
 }
 
 pub(super) async fn greet(connection: &mut MultiplexedConnection, fingerprint: &str) -> Result<()> {
-    check_server(connection).await?;
+    version(connection).await?;
     let mut question = Pipeline::new();
     question.cmd("HSETNX").arg(STORE).arg("layout").arg(LAYOUT);
     question.cmd("HSETNX").arg(STORE).arg("pepper").arg(fingerprint);
-    question.cmd("HMGET").arg(STORE).arg("layout").arg("pepper");
+    question.cmd("HMGET").arg(STORE).arg("layout").arg("pepper").arg(RESTORING);
     let mut told = Answers::of(link::ask(connection, &question).await?);
     let _: (i64, i64) = (told.next()?, told.next()?);
-    let (layout, pepper): (i64, String) = told.next()?;
-    check_store(Some(layout), Some(&pepper), fingerprint)
+    let (layout, pepper, restoring): (i64, String, Option<i64>) = told.next()?;
+    check_store(Some(layout), Some(&pepper), restoring, fingerprint)
 }
 
 /// The same questions, and nothing is written: a store that nobody has begun is fine. True: it is begun.
 pub(super) async fn look(connection: &mut MultiplexedConnection, fingerprint: &str) -> Result<bool> {
-    check_server(connection).await?;
+    version(connection).await?;
     let mut question = Pipeline::new();
-    question.cmd("HMGET").arg(STORE).arg("layout").arg("pepper");
-    let (layout, pepper): (Option<i64>, Option<String>) =
+    question.cmd("HMGET").arg(STORE).arg("layout").arg("pepper").arg(RESTORING);
+    let (layout, pepper, restoring): (Option<i64>, Option<String>, Option<i64>) =
         Answers::of(link::ask(connection, &question).await?).next()?;
-    check_store(layout, pepper.as_deref(), fingerprint)?;
+    check_store(layout, pepper.as_deref(), restoring, fingerprint)?;
     Ok(layout.is_some())
 }
 
-async fn check_server(connection: &mut MultiplexedConnection) -> Result<()> {
+/// The server's version, when it is one we can work with.
+pub(super) async fn version(connection: &mut MultiplexedConnection) -> Result<String> {
     let mut question = Pipeline::new();
     question.cmd("INFO").arg("server");
     let info: String = Answers::of(link::ask(connection, &question).await?).next()?;
-    check_version(&info)
+    check_version(&info).map(str::to_owned)
 }
 
-fn check_store(layout: Option<i64>, pepper: Option<&str>, fingerprint: &str) -> Result<()> {
+fn check_store(layout: Option<i64>, pepper: Option<&str>, restoring: Option<i64>, fingerprint: &str) -> Result<()> {
     if let Some(found) = layout.filter(|layout| *layout > LAYOUT) {
         return Err(Error::Newer { file: "the store in Redis".to_owned(), found, known: LAYOUT });
     }
@@ -66,10 +68,15 @@ fn check_store(layout: Option<i64>, pepper: Option<&str>, fingerprint: &str) -> 
             "store.pepper is not the one this store was begun with, so nobody in it would be recognised: set the old pepper, or use an empty Redis".to_owned(),
         ));
     }
+    if restoring.is_some() {
+        return Err(Error::Setup(
+            "a backup is being restored into this Redis, or was cut short there: wait for its end, or empty this Redis and restore again".to_owned(),
+        ));
+    }
     Ok(())
 }
 
-fn check_version(info: &str) -> Result<()> {
+fn check_version(info: &str) -> Result<&str> {
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     if field("redis_mode:") == Some("cluster") {
         return Err(Error::Setup(
@@ -83,7 +90,7 @@ fn check_version(info: &str) -> Result<()> {
         let (major, minor) = OLDEST;
         return Err(Error::Setup(format!("Redis {version} is too old: leadgate needs {major}.{minor} or newer")));
     }
-    Ok(())
+    Ok(version)
 }
 
 #[cfg(test)]
@@ -101,10 +108,11 @@ mod tests {
 
     #[test]
     fn a_store_of_a_newer_version_or_another_pepper_is_refused_and_an_empty_one_is_not() {
-        assert!(check_store(None, None, "mine").is_ok());
-        assert!(check_store(Some(LAYOUT), Some("mine"), "mine").is_ok());
-        assert!(matches!(check_store(Some(LAYOUT + 1), Some("mine"), "mine"), Err(Error::Newer { .. })));
-        assert!(matches!(check_store(Some(LAYOUT), Some("other"), "mine"), Err(Error::Setup(_))));
+        assert!(check_store(None, None, None, "mine").is_ok());
+        assert!(check_store(Some(LAYOUT), Some("mine"), None, "mine").is_ok());
+        assert!(matches!(check_store(Some(LAYOUT + 1), Some("mine"), None, "mine"), Err(Error::Newer { .. })));
+        assert!(matches!(check_store(Some(LAYOUT), Some("other"), None, "mine"), Err(Error::Setup(_))));
+        assert!(matches!(check_store(Some(LAYOUT), Some("mine"), Some(1), "mine"), Err(Error::Setup(_))));
     }
 
     #[test]

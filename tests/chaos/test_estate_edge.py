@@ -1,5 +1,6 @@
 """What happens at the doors of an estate: a full journal, more knocks than it can take, the same knock everywhere?"""
 
+import json
 import threading
 import time
 
@@ -105,3 +106,28 @@ def over_all_doors(estate, knock):
     for thread in threads:
         thread.join(30)
     return answers
+
+
+def test_what_a_lost_gateway_had_accepted_is_forwarded_from_its_disk(open_estate, seed, rng, figures):
+    """Its machine burns while Redis is away; the disk is all that is left."""
+    estate = open_estate()
+    crowd = EstateCrowd(estate, seed).start()
+    time.sleep(rng.uniform(0.5, 1))
+    estate.server.kill()
+    time.sleep(1)
+    lost = estate.gateways.pop()
+    lost.kill()
+    estate.server.start()
+    crowd.finish()
+    sent = [forwarded(estate.door, lost) for _ in range(2)]
+    told = judge_estate(estate, crowd)
+    assert sent[0] > 0 and sent[1] == 0, f"{sent} rows were sent, the second time too"
+    lost.assert_discreet("")
+    figures(kills=2, forwarded=sent[0], **told)
+
+
+def forwarded(by, lost):
+    """How many rows the command says it has sent."""
+    done = by.command("journal", "forward", lost.data, "--json", timeout=60)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    return sum(line["sent"] for line in json.loads(done.stdout)["workspaces"])

@@ -65,7 +65,7 @@ impl Engines {
             ledger: Arc::clone(&self.ledger),
             metrics: self.metrics.clone(),
             config: self.config.clone(),
-            clock: Clock,
+            clock: Clock::Wall,
             // One each: an engine that decides must not hide that another hangs.
             watchdog: Watchdog::start(self.config.watchdog.0),
         };

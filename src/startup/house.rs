@@ -126,7 +126,7 @@ impl House {
             metrics,
             config: bounds,
             keep: keep(&self.machine),
-            clock: workers::clock::Clock,
+            clock: workers::clock::Clock::Wall,
             workspaces: engines.served(),
         };
         let (stop, close) = (CancellationToken::new(), CancellationToken::new());

@@ -1,20 +1,27 @@
 //! How does leadgate come up, and how does it go down?
 //!
 //! Up: configuration, folder, journal, ledger, listeners, engines, and only then ready. Down, with a deadline: not
-//! ready, accept no more, finish requests, finish batches, close the journal, exit. What is composed here knows
-//! nothing of each other beyond the ledger.
+//! ready, accept no more, finish requests, send on what they left, finish batches, close the journal, exit. What is
+//! composed here knows nothing of each other beyond the ledger: [`front`] is the entrance, [`back`] the engines, and a
+//! process is one of them or both.
 
+mod back;
 mod engines;
+mod front;
 mod hints;
 mod house;
+pub(crate) mod store;
 mod views;
 
 use crate::config::machine::{Config, Store};
 use crate::config::problem::Problem;
 use crate::config::{self, Env, Place};
+use anyhow::Context as _;
 use house::House;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 /// Configuration wrong, or at odds with what was asked.
@@ -29,6 +36,16 @@ pub(crate) enum Role {
     Gateway,
     /// The engines only; needs a Redis store.
     Workers,
+}
+
+impl Role {
+    const fn word(self) -> &'static str {
+        match self {
+            Role::All => "all",
+            Role::Gateway => "gateway",
+            Role::Workers => "workers",
+        }
+    }
 }
 
 /// Runs until told to stop. Every problem of the configuration is printed, with what was expected.
@@ -46,7 +63,7 @@ pub(crate) fn run(config: Option<&Path>, role: Role) -> ExitCode {
         return ExitCode::from(WRONG);
     }
     crate::log::start(&machine.log);
-    match serve(place, env, machine) {
+    match serve(place, env, machine, role) {
         Ok(code) => code,
         Err(error) => {
             say(&format!("{error:#}"));
@@ -69,9 +86,9 @@ fn refuse(problems: &[Problem]) -> ExitCode {
 }
 
 #[tokio::main]
-async fn serve(place: Place, env: Env, machine: Config) -> anyhow::Result<ExitCode> {
+async fn serve(place: Place, env: Env, machine: Config, role: Role) -> anyhow::Result<ExitCode> {
     let grace = machine.grace;
-    let house = match House::open(place, env, machine)? {
+    let house = match House::open(place, env, machine, role).await? {
         Ok(house) => house,
         Err(problems) => return Ok(refuse(&problems)),
     };
@@ -84,4 +101,8 @@ async fn serve(place: Place, env: Env, machine: Config) -> anyhow::Result<ExitCo
         house::Ended::Told => ExitCode::SUCCESS,
         house::Ended::Broken => ExitCode::FAILURE,
     })
+}
+
+fn listen(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    gateway::server::bind(address).with_context(|| format!("failed to listen on {key} = \"{address}\""))
 }

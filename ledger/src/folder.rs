@@ -38,7 +38,8 @@ impl Folder {
     /// takes as long as reading them does.
     pub fn damage(path: &Path) -> Result<Option<&'static str>> {
         for schema in [&crate::journal::SCHEMA, &crate::embedded::SCHEMA] {
-            if crate::sqlite::damage(path, schema)?.is_some() {
+            // With Redis there is a journal and no ledger.
+            if path.join(schema.file).exists() && crate::sqlite::damage(path, schema)?.is_some() {
                 return Ok(Some(schema.file));
             }
         }
@@ -63,7 +64,8 @@ impl Folder {
 /// Writes a private file so that it is there, whole, after a power cut.
 pub fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
-    let partial = path.with_extension("partial");
+    // Workers on one machine keep the same files.
+    let partial = path.with_extension(format!("{}.partial", std::process::id()));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
     file.write_all(bytes)?;
     file.sync_all()?;

@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use lead::ids::WorkspaceId;
 use lead::units::Span;
 use ledger::journal::Bounds;
+use ledger::redis::Durability;
 use secrecy::SecretString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -42,18 +43,12 @@ pub(crate) struct Config {
 #[derive(Clone, Debug)]
 pub(crate) enum Store {
     Embedded,
-    #[expect(dead_code, reason = "read already, refused until the store is there")]
     Redis {
         url: SecretString,
+        /// The certificate of the authority that signed the server's, in PEM.
+        ca: Option<PathBuf>,
         durability: Durability,
     },
-}
-
-/// When a journal row counts as safe with Redis.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Durability {
-    Aof,
-    Replicated,
 }
 
 #[derive(Clone, Debug)]
@@ -70,7 +65,6 @@ pub(crate) struct Gateway {
 #[derive(Clone, Debug)]
 pub(crate) struct Keep {
     pub(crate) events: Duration,
-    #[expect(dead_code, reason = "of an inbox apart from the journal, which the store to come has")]
     pub(crate) inbox: Duration,
     pub(crate) journal: Duration,
     pub(crate) seen: Duration,
@@ -170,29 +164,32 @@ fn not_blank(text: &str) -> Option<&str> {
     (!text.trim().is_empty()).then_some(text)
 }
 
-const A_STORE: &str = "\"embedded\"";
+const A_STORE: &str = "\"embedded\", or an address like \"redis://redis.example:6379/0\" or \"rediss://…\"";
 
 fn store(section: &Section<'_>, env: &Env, place: &Place) -> (Store, Option<SecretString>) {
     let durability = section.word("durability", &[("aof", Durability::Aof), ("replicated", Durability::Replicated)]);
     let pepper = section.secret("pepper", PEPPER, env, place);
+    let file = |text: &str| Some(place.folder().join(text)).filter(|path| path.is_file());
+    let ca = section.has("ca").then(|| section.parsed("ca", "the path of a PEM file that is there", file)).flatten();
     let read = |text: &str| match text.split_once("://") {
         None if text == "embedded" => Some(Store::Embedded),
-        Some(("redis" | "rediss", host)) if !host.is_empty() => {
-            Some(Store::Redis { url: SecretString::from(text), durability })
+        Some(("redis" | "rediss" | "redis+unix", _)) if ::ledger::redis::Address::parse(text, None).is_ok() => {
+            Some(Store::Redis { url: SecretString::from(text), ca: ca.clone(), durability })
         }
         _ => None,
     };
     let store = section.parsed("url", A_STORE, read).unwrap_or(Store::Embedded);
-    if matches!(store, Store::Redis { .. }) {
-        redis_comes_later(section);
+    let encrypted = section.text("url").is_some_and(|url| url.starts_with("rediss://"));
+    if ca.is_some() && !encrypted {
+        section.wrong(section.spot("ca").wrong("left out, or a store.url that begins with rediss://"));
+    }
+    if matches!(store, Store::Redis { .. }) && !section.has("pepper") {
+        section.wrong(section.spot("pepper").wrong(format!(
+            "a secret of at least {PEPPER} characters, the same for every gateway and worker of this Redis"
+        )));
     }
     section.end();
     (store, pepper)
-}
-
-/// The one place to open when the Redis store exists; then a missing pepper is the problem to report here.
-fn redis_comes_later(section: &Section<'_>) {
-    section.wrong(section.spot("url").wrong(format!("{A_STORE}: the Redis store comes with the next release")));
 }
 
 fn gateway(section: &Section<'_>, place: &Place) -> Gateway {
@@ -314,6 +311,7 @@ fn workers(section: &Section<'_>) -> Workers {
         batch: section.count("batch", 1..=10_000),
         attempts: section.whole("attempts", 1..=100).unwrap_or(4),
         watchdog: Span(section.span("watchdog")),
+        lease: Span(section.span("lease")),
         trim_every: Span(section.span("trim_every")),
         gauges_every: Span(section.span("gauges_every")),
     };

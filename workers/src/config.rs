@@ -12,6 +12,8 @@ pub struct Config {
     pub attempts: u32,
     /// Deciding one batch never takes this long; if it does, the process is beyond help and ends.
     pub watchdog: Span,
+    /// How long a workspace stays with a worker that says nothing any more.
+    pub lease: Span,
     /// How often retention looks for what is past its age.
     pub trim_every: Span,
     /// How often gauges are read from the store.
@@ -24,6 +26,7 @@ impl Default for Config {
             batch: 256,
             attempts: 4,
             watchdog: Span(Duration::from_secs(30)),
+            lease: Span(Duration::from_secs(5)),
             trim_every: Span(Duration::from_secs(60)),
             gauges_every: Span(Duration::from_secs(5)),
         }

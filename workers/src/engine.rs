@@ -1,6 +1,6 @@
 //! How does one workspace move forward? One loop: entries after the cursor, timers that are due, decide, one commit.
 //!
-//! One engine decides for a workspace; whoever claims it later fences this one off. A batch that cannot be decided is
+//! One engine decides for a workspace; whoever claims it later fences this one off, and it ends. A batch that cannot be decided is
 //! undone whole and its entries go one at a time, so that only the one that is poison is buried.
 
 use crate::batch::{Decided, Decider, Undecided};
@@ -53,13 +53,18 @@ struct Place {
 }
 
 impl Engine {
-    /// Runs until `stop`, and through every failure of the store.
+    /// Runs until `stop` or until somebody else has claimed the workspace, and through every failure of the store.
     pub async fn run(self, stop: CancellationToken) {
         let mut failures = 0;
         let mut first = true;
         while !stop.is_cancelled() {
             match self.serve(&stop, first, &mut failures).await {
                 Ok(()) => return,
+                Err(Error::Fenced) => {
+                    self.metrics.engine_failures.with_label_values(&[self.workspace.as_str(), "fenced"]).inc();
+                    tracing::warn!(workspace = %self.workspace, "engine.fenced: somebody else has claimed the workspace");
+                    return;
+                }
                 Err(error) => {
                     let wait = BACKOFF[failures.min(BACKOFF.len() - 1)];
                     failures += 1;
@@ -207,6 +212,8 @@ fn reason(error: &Error) -> &'static str {
         Error::Fenced => "fenced",
         Error::Full => "full",
         Error::Corrupt(_) => "corrupt",
+        Error::Away(_) => "away",
+        Error::Setup(_) => "setup",
         _ => "store",
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Unreleased};
 use lead::changes::AsideKind;
 use lead::ids::WorkspaceId;
 use lead::record::{Key, Record};
@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Keeper {
     pub ledger: SharedLedger,
     pub metrics: Metrics,
+    /// Where the journal is the inbox: what is not decided is nowhere else.
+    pub unreleased: Option<Unreleased>,
     pub config: Config,
     pub keep: Keep,
     pub clock: Clock,
@@ -36,7 +38,9 @@ impl Keeper {
                     tracing::warn!(workspace = %workspace, error = %error, "keeper.gauges_failed: the gauges are old");
                 }
             }
-            self.metrics.unreleased_oldest.set(behind.as_secs_f64());
+            if let Some(unreleased) = &self.unreleased {
+                unreleased.oldest.set(behind.as_secs_f64());
+            }
             if trimmed.elapsed() >= self.config.trim_every.0 {
                 trimmed = Instant::now();
                 self.trim(&stop).await;
@@ -80,7 +84,9 @@ impl Keeper {
             *behind = now.since(since).max(*behind);
         }
         metrics.inbox_lag.with_label_values(&[ws]).set(in_flight as i64);
-        metrics.unreleased.with_label_values(&[ws]).set(in_flight as i64);
+        if let Some(unreleased) = &self.unreleased {
+            unreleased.rows.with_label_values(&[ws]).set(in_flight as i64);
+        }
         metrics
             .dead_letters
             .with_label_values(&[ws])

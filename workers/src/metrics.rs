@@ -29,8 +29,24 @@ pub struct Metrics {
     pub quarantined: IntGaugeVec,
     pub books_difference: IntGaugeVec,
     pub engine_failures: IntCounterVec,
-    pub unreleased: IntGaugeVec,
-    pub unreleased_oldest: Gauge,
+}
+
+/// What is in the journal only. The gateway's series; where the journal itself is the inbox, the keeper knows them.
+#[derive(Clone, Debug)]
+pub struct Unreleased {
+    pub rows: IntGaugeVec,
+    pub oldest: Gauge,
+}
+
+impl Unreleased {
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let rows = Opts::new("leadgate_journal_unreleased", "Journal rows that are not safe elsewhere yet.");
+        let oldest = Gauge::new(
+            "leadgate_journal_unreleased_oldest_seconds",
+            "Age of the oldest journal row that is not safe elsewhere yet.",
+        );
+        Ok(Self { rows: keep(registry, IntGaugeVec::new(rows, &["workspace"]))?, oldest: keep(registry, oldest)? })
+    }
 }
 
 impl Metrics {
@@ -115,18 +131,6 @@ impl Metrics {
                 "leadgate_engine_failures_total",
                 "Batches that were undone, by reason.",
                 &["workspace", "reason"],
-            )?,
-            unreleased: gauge(
-                "leadgate_journal_unreleased",
-                "Journal rows that are not safe elsewhere yet.",
-                &["workspace"],
-            )?,
-            unreleased_oldest: keep(
-                registry,
-                Gauge::new(
-                    "leadgate_journal_unreleased_oldest_seconds",
-                    "Age of the oldest journal row that is not safe elsewhere yet.",
-                ),
             )?,
         })
     }

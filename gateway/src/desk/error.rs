@@ -143,8 +143,8 @@ impl From<ledger::Error> for Failure {
         use ledger::Error as E;
         let kind = match error {
             E::Busy => Kind::Busy,
-            E::Full | E::Closed | E::Fenced | E::Locked(_) => Kind::Store,
-            E::Newer { .. } | E::Corrupt(_) | E::Sqlite(_) | E::File { .. } => Kind::Broken,
+            E::Full | E::Closed | E::Fenced | E::Locked(_) | E::Away(_) | E::Refused(_) => Kind::Store,
+            E::Newer { .. } | E::Setup(_) | E::Corrupt(_) | E::Sqlite(_) | E::File { .. } => Kind::Broken,
         };
         Self::inside(kind, error.to_string())
     }

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use prometheus::{Encoder, TextEncoder};
+use prometheus::{Encoder, Registry, TextEncoder};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -53,15 +53,25 @@ impl Readiness {
         self.parts.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), part);
     }
 
-    fn parts(&self) -> BTreeMap<String, Part> {
-        self.parts.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What was said, and what is known without being told.
+    pub(super) fn health(&self, known: &[(&str, bool)]) -> Health {
+        let mut parts = self.parts.read().unwrap_or_else(PoisonError::into_inner).clone();
+        parts.extend(known.iter().map(|(name, up)| ((*name).to_owned(), Part { up: *up, needed: true })));
+        Health { ready: parts.values().all(|part| part.up || !part.needed), parts }
     }
 }
 
 #[derive(Serialize)]
-struct Health {
+pub(super) struct Health {
     ready: bool,
     parts: BTreeMap<String, Part>,
+}
+
+impl Health {
+    pub(super) fn answer(&self) -> Result<Response> {
+        let status = if self.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        ask::json(status, self)
+    }
 }
 
 /// `GET /live`
@@ -71,23 +81,23 @@ pub async fn live() -> &'static str {
 
 /// `GET /ready`
 pub async fn ready(State(desk): State<Arc<Desk>>) -> Result<Response> {
-    let health = health(&desk);
-    let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    ask::json(status, &health)
+    health(&desk).answer()
 }
 
 fn health(desk: &Desk) -> Health {
-    let mut parts = desk.ready.parts();
-    let own = [("journal", desk.journal.healthy()), ("serving", !desk.stop.is_cancelled())];
-    parts.extend(own.map(|(name, up)| (name.to_owned(), Part { up, needed: true })));
-    Health { ready: parts.values().all(|part| part.up || !part.needed), parts }
+    desk.ready.health(&[("journal", desk.journal.healthy()), ("serving", !desk.stop.is_cancelled())])
 }
 
 /// `GET /metrics`
 pub async fn metrics(office: Office<Reading>) -> Result<Response> {
     let desk = office.whole()?.desk;
     (desk.measure)();
+    exposition(&desk.registry)
+}
+
+/// Every series, as Prometheus reads them.
+pub(super) fn exposition(registry: &Registry) -> Result<Response> {
     let (encoder, mut text) = (TextEncoder::new(), Vec::new());
-    encoder.encode(&desk.registry.gather(), &mut text).map_err(|_| Failure::from(Kind::Broken))?;
+    encoder.encode(&registry.gather(), &mut text).map_err(|_| Failure::from(Kind::Broken))?;
     Ok(([(CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response())
 }

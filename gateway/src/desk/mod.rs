@@ -21,6 +21,7 @@ mod leads;
 pub mod openapi;
 mod orders;
 mod people;
+mod probes;
 mod routes;
 mod sample;
 mod serve;
@@ -28,6 +29,7 @@ mod sse;
 
 pub use auth::{Peer, Scope, Token};
 pub use health::Readiness;
+pub use probes::probes;
 pub use routes::router;
 pub use serve::{DeskService, run, service};
 

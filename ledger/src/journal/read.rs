@@ -36,7 +36,7 @@ impl JournalReader {
             "SELECT seq, entry, channel, received_at FROM row WHERE workspace = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
         )?;
         let found = rows.query_map(params![workspace.as_str(), after, limit as i64], |row| {
-            let place = Place::of(workspace.clone(), row.get(2)?, row.get(3)?);
+            let place = Place::of(workspace.clone(), &row.get::<_, String>(2)?, row.get(3)?);
             let seq = row.get(0)?;
             Ok(Stored {
                 seq,
@@ -109,8 +109,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn of(workspace: WorkspaceId, channel: String, received_at: i64) -> Self {
-        Self { workspace, channel: ChannelId::new(&channel), received_at: At::from_millis(received_at) }
+    pub(super) fn of(workspace: WorkspaceId, channel: &str, received_at: i64) -> Self {
+        Self { workspace, channel: ChannelId::new(channel), received_at: At::from_millis(received_at) }
     }
 
     /// What the disk spoiled must not hold up the rows behind it, nor vanish: it goes to quarantine with the request's

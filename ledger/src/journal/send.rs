@@ -181,7 +181,7 @@ impl JournalReader {
 
     /// A body too large for a row stays here in the spool, unless it is all there is of a request nobody could read.
     fn sendable(&self, row: &Row<'_>) -> rusqlite::Result<ToSend> {
-        let place = Place::of(WorkspaceId::new(&row.get::<_, String>(1)?), row.get(2)?, row.get(3)?);
+        let place = Place::of(WorkspaceId::new(&row.get::<_, String>(1)?), &row.get::<_, String>(2)?, row.get(3)?);
         let (seq, workspace) = (row.get(0)?, place.workspace.clone());
         let (mut entry, raw): (Vec<u8>, Option<Vec<u8>>) = (row.get(4)?, row.get(5)?);
         let read = decode(&entry).unwrap_or_else(|| {

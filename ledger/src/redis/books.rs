@@ -52,13 +52,13 @@ impl Redis {
             let said: Said = rmp_serde::from_slice(&said).map_err(|_| Error::Corrupt("account of a gateway"))?;
             Ok((gateway, said))
         });
-        balance(&books, decided, &said.collect::<Result<_>>()?)
+        balance(&books, &decided, &said.collect::<Result<_>>()?)
     }
 }
 
 fn balance(
     books: &[(String, i64)],
-    decided: HashMap<[u8; 16], ByChannel>,
+    decided: &HashMap<[u8; 16], ByChannel>,
     said: &HashMap<[u8; 16], Said>,
 ) -> Result<BTreeMap<ChannelId, Account>> {
     let mut accounts: BTreeMap<ChannelId, Account> = BTreeMap::new();
@@ -68,7 +68,7 @@ fn balance(
         accounts.entry(ChannelId::new(channel)).or_default().verdicts.insert(verdict, *n);
     }
     let nothing = Said::default();
-    for (gateway, decided) in &decided {
+    for (gateway, decided) in decided {
         let said = said.get(gateway).unwrap_or(&nothing);
         for (channel, done) in decided {
             add(accounts.entry(channel.clone()).or_default(), said, channel, *done);
@@ -104,7 +104,7 @@ mod tests {
         let said = Said { accepted: [(form(), accepted)].into(), lost: [(form(), lost)].into() };
         let all = balance(
             &[("form lead".to_owned(), leads)],
-            [([1; 16], [(form(), done)].into())].into(),
+            &[([1; 16], [(form(), done)].into())].into(),
             &[([1; 16], said)].into(),
         );
         all.unwrap().remove(&form()).unwrap()

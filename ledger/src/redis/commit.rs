@@ -41,9 +41,12 @@ pub(super) fn commands(keys: &Keys, epoch: u64, batch: &Batch, rows: &[(Stint, D
     all
 }
 
+/// Fields to set and fields to remove.
+type Fields<'a> = (Vec<(&'a [u8], Vec<u8>)>, Vec<&'a [u8]>);
+
 /// One command a kind, however many records.
 fn records(all: &mut Pipeline, keys: &Keys, records: &[(Key, Option<Record>)]) {
-    let mut kinds: BTreeMap<&str, (Vec<(&[u8], Vec<u8>)>, Vec<&[u8]>)> = BTreeMap::new();
+    let mut kinds: BTreeMap<&str, Fields<'_>> = BTreeMap::new();
     let mut leads = Vec::new();
     for (key, record) in records {
         let (kind, field) = place(key);

@@ -71,6 +71,15 @@ impl Ledger for Spy {
         self.real.commit(workspace, claim, batch).await
     }
 
+    async fn lease(&self, workspace: &WorkspaceId, holder: &str, life: Duration) -> Result<bool> {
+        self.real.lease(workspace, holder, life).await
+    }
+    async fn give_back(&self, workspace: &WorkspaceId, holder: &str) -> Result<()> {
+        self.real.give_back(workspace, holder).await
+    }
+    async fn present(&self, holder: &str, life: Duration) -> Result<usize> {
+        self.real.present(holder, life).await
+    }
     async fn claim(&self, workspace: &WorkspaceId) -> Result<Claim> {
         self.real.claim(workspace).await
     }

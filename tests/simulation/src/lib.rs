@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 use workers::Metrics;
 use world::{EPOCH, Journals, World};
 
+pub use server::Flaw;
+
 /// How long everything may take to come right once nothing goes wrong any more.
 const HEALING: Duration = Duration::from_secs(180);
 /// A journal's thread that does not end its work in this time never will.
@@ -38,6 +40,10 @@ pub struct Report {
     pub seed: u64,
     pub accepted: usize,
     pub events: usize,
+    /// Commits that came from an owner who was ousted.
+    pub aborted: u64,
+    /// Another one means another run.
+    pub trace: u64,
     /// Milliseconds of the run's own clock.
     pub lasted: u64,
     pub violations: Vec<String>,
@@ -61,6 +67,11 @@ impl Report {
 
 /// Plays one run.
 pub fn run(seed: u64) -> Report {
+    run_with(seed, None)
+}
+
+/// Plays one run over a server that is worse than any real one.
+pub fn run_with(seed: u64, flaw: Option<Flaw>) -> Report {
     let journals = Journals::default();
     let waited_for = Arc::clone(&journals);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -70,7 +81,7 @@ pub fn run(seed: u64) -> Report {
         .on_thread_park(move || wait_for(&waited_for))
         .build()
         .expect("a runtime needs nothing that could be missing");
-    let report = runtime.block_on(play(Plan::of(seed), journals));
+    let report = runtime.block_on(play(Plan::of(seed), flaw, journals));
     runtime.shutdown_background();
     report
 }
@@ -85,11 +96,12 @@ fn wait_for(journals: &Mutex<BTreeMap<usize, Journal>>) {
     }
 }
 
-async fn play(plan: Plan, journals: Journals) -> Report {
+async fn play(plan: Plan, flaw: Option<Flaw>, journals: Journals) -> Report {
     let (seed, told) = (plan.seed, format!("{plan:#?}"));
     let folder = folder();
     let epoch = u64::try_from(EPOCH).expect("the run does not begin before 1970");
     let net = Net::new(Server::new(seed, epoch, plan.fsync, plan.weather.clone()));
+    net.server().flaw = flaw;
     let rules = people::rules(Duration::from_secs(plan.first_contact_s));
     let world = Arc::new(World {
         net: Arc::clone(&net),
@@ -124,7 +136,8 @@ async fn play(plan: Plan, journals: Journals) -> Report {
         forwarder.abort();
         journal.close().await;
     }
-    Report { seed, accepted, events, lasted: net.now(), violations, plan: told }
+    let (aborted, trace) = net.server().told();
+    Report { seed, accepted, events, aborted, trace, lasted: net.now(), violations, plan: told }
 }
 
 /// Waits until everything is as it must be; what is still wrong after [`HEALING`] is a violation.

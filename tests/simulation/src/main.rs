@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let (next, done, failed) = (AtomicU64::new(wishes.from), AtomicU64::new(0), Mutex::new(Vec::new()));
-    let (accepted, begun) = (AtomicU64::new(0), Instant::now());
+    let (accepted, aborted, begun) = (AtomicU64::new(0), AtomicU64::new(0), Instant::now());
     std::thread::scope(|scope| {
         for _ in 0..wishes.threads {
             scope.spawn(|| {
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
                         return;
                     }
                     let report = simulation::run(seed);
+                    aborted.fetch_add(report.aborted, Ordering::Relaxed);
                     accepted.fetch_add(report.accepted as u64, Ordering::Relaxed);
                     if !report.violations.is_empty() {
                         println!("{}", report.told(wishes.plan));
@@ -47,10 +48,11 @@ fn main() -> ExitCode {
     });
     let failed = failed.into_inner().expect("nobody panics while holding it");
     println!(
-        "{} seeds from {}, {} signals, {} s: {} failed {failed:?}",
+        "{} seeds from {}, {} signals, {} late commits, {} s: {} failed {failed:?}",
         wishes.seeds,
         wishes.from,
         accepted.into_inner(),
+        aborted.into_inner(),
         begun.elapsed().as_secs(),
         failed.len()
     );

@@ -22,6 +22,15 @@ use std::collections::{BTreeMap, VecDeque};
 use store::{Bytes, EntryId, Store};
 use tokio::sync::mpsc::UnboundedSender;
 
+/// What no real server does.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// Executes a transaction although what it watches has changed.
+    Blind,
+    /// Answers, and does not write what it has answered.
+    Forgetful,
+}
+
 /// Whose connection, and which of his.
 pub(crate) type Line = (u32, u32);
 
@@ -73,6 +82,12 @@ pub(crate) struct Server {
     runs: u64,
     snapshots: BTreeMap<u64, Store>,
     weather: Weather,
+    /// Told to be worse than any real one, to see that it would be noticed.
+    pub(crate) flaw: Option<Flaw>,
+    /// Transactions that came too late.
+    aborted: u64,
+    /// Tells two runs apart: everything that was asked, when, and by whom.
+    trace: u64,
     /// What must never happen and did.
     pub(crate) violations: Vec<String>,
 }
@@ -92,12 +107,20 @@ impl Server {
             runs: 0,
             snapshots: BTreeMap::new(),
             weather,
+            flaw: None,
+            aborted: 0,
+            trace: 0,
             violations: Vec::new(),
         };
         for (at, mishap) in server.weather.mishaps.clone() {
             server.put(at, SELF, Event::Mishap(mishap));
         }
         server
+    }
+
+    /// Late commits, and the trace.
+    pub(crate) fn told(&self) -> (u64, u64) {
+        (self.aborted, self.trace)
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -176,6 +199,9 @@ impl Server {
 
     /// The answer, unless it has to wait.
     fn obey(&mut self, at: u64, line: Line, request: Request) -> Option<Answer> {
+        for part in [at, line.0.into(), line.1.into(), request[0].len() as u64, request.len() as u64] {
+            self.trace = (self.trace ^ part).wrapping_mul(0x0100_0000_01B3).rotate_left(17);
+        }
         let name = request[0].to_ascii_uppercase();
         let connection = self.connections.get_mut(&line)?;
         match name.as_slice() {
@@ -193,6 +219,9 @@ impl Server {
         if let Some(queued) = &mut connection.queued {
             queued.push(request);
             return Some(Answer::Queued);
+        }
+        if self.flaw == Some(Flaw::Forgetful) && name == b"XADD" && at.is_multiple_of(7) {
+            return Some(Answer::text("1-1"));
         }
         match execute(&mut self.store, &self.says, &request) {
             Outcome::Done(answer) => Some(answer),
@@ -212,7 +241,9 @@ impl Server {
         let Some(queued) = connection.queued.take() else {
             return Answer::Refusal("ERR EXEC without MULTI".to_owned());
         };
-        if watched.iter().any(|(key, version)| self.store.version(key) != *version) {
+        let blind = self.flaw == Some(Flaw::Blind);
+        if !blind && watched.iter().any(|(key, version)| self.store.version(key) != *version) {
+            self.aborted += 1;
             return Answer::NoList;
         }
         self.violations.extend(fence::broken(&self.store, &queued).map(|what| format!("at {at} ms {what}")));

@@ -46,8 +46,13 @@ fn keys(store: &mut Store, says: &Says, name: &str, key: &[u8], rest: &[Bytes]) 
         },
         "SET" => set(store, says, key, rest),
         "PEXPIRE" => match store.get(key, says.now).cloned() {
-            Some(Value::Text(text, _)) => {
-                store.put(key, Value::Text(text, Some(says.now + number(&rest[0]).unsigned_abs())));
+            Some(Value::Text(text, until)) => {
+                let new = says.now + number(&rest[0]).unsigned_abs();
+                let only_shorter = rest.get(1).is_some_and(|word| word == b"LT");
+                if only_shorter && until.is_some_and(|until| until <= new) {
+                    return Answer::Number(0);
+                }
+                store.put(key, Value::Text(text, Some(new)));
                 Answer::Number(1)
             }
             _ => Answer::Number(0),

@@ -15,14 +15,15 @@ fn main() -> ExitCode {
     match command {
         None => startup::run(common.config.as_deref(), startup::Role::All),
         Some(Command::Run { role }) => startup::run(common.config.as_deref(), role),
-        Some(Command::Check { files }) => check(&common, &files),
+        Some(Command::Check { files, connect }) => check(&common, &files, connect),
         Some(command) => cli::answer(common, command, &cli::environment()),
     }
 }
 
-fn check(common: &Common, files: &[PathBuf]) -> ExitCode {
+fn check(common: &Common, files: &[PathBuf], connect: bool) -> ExitCode {
     let mut stdout = std::io::stdout().lock();
-    match cli::check::run(common.config.as_deref(), files, &cli::environment(), common.json, &mut stdout) {
+    let typed = cli::check::Typed { config: common.config.as_deref(), files, connect, json: common.json };
+    match cli::check::run(&typed, &cli::environment(), &mut stdout) {
         Ok(code) => ExitCode::from(code),
         Err(_) => ExitCode::FAILURE,
     }

@@ -8,7 +8,7 @@ mod send;
 mod writer;
 
 pub use read::{JournalReader, Stored};
-pub(crate) use send::{Gaps, Identity, Mark, ToSend};
+pub(crate) use send::{Gaps, Identity, Mark, Places, ToSend};
 
 use crate::error::{Error, Result};
 use crate::sqlite::{self, Schema};
@@ -47,8 +47,20 @@ pub(crate) const SCHEMA: Schema = Schema {
         "
         CREATE TABLE gateway (id BLOB NOT NULL);
         CREATE TABLE stint (first INTEGER PRIMARY KEY, id BLOB NOT NULL);
-        CREATE TABLE sent (workspace TEXT PRIMARY KEY, born BLOB NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;
-        CREATE TABLE server (id TEXT NOT NULL);
+        CREATE TABLE sent (
+            workspace TEXT PRIMARY KEY,
+            server TEXT NOT NULL,
+            born BLOB NOT NULL,
+            seq INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        CREATE TABLE placed (
+            id INTEGER PRIMARY KEY,
+            workspace TEXT NOT NULL,
+            first INTEGER NOT NULL,
+            last INTEGER NOT NULL,
+            places BLOB NOT NULL
+        );
+        CREATE INDEX placed_last ON placed (workspace, last);
         ALTER TABLE accepted ADD COLUMN base INTEGER NOT NULL DEFAULT 0;
     ",
     ],
@@ -113,7 +125,6 @@ enum Job {
     },
     Note {
         marks: Vec<Mark>,
-        server: String,
         done: oneshot::Sender<Result<()>>,
     },
     Rebase {
@@ -235,9 +246,9 @@ impl Journal {
     }
 
     /// Remembers how far rows have been sent, and to which server.
-    pub(crate) async fn note(&self, marks: Vec<Mark>, server: String) -> Result<()> {
+    pub(crate) async fn note(&self, marks: Vec<Mark>) -> Result<()> {
         let (done, answer) = oneshot::channel();
-        self.job(Job::Note { marks, server, done })?;
+        self.job(Job::Note { marks, done })?;
         answer.await.unwrap_or(Err(Error::Closed))
     }
 

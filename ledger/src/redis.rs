@@ -10,14 +10,19 @@ mod commit;
 mod desk;
 mod forward;
 mod greet;
+mod inbox;
+mod inspect;
 mod keys;
 pub mod link;
+mod refill;
 mod rows;
+pub mod settings;
 mod tenure;
 mod trim;
 mod words;
 
-pub use forward::{Durability, Forwarder, Forwarding};
+pub use forward::{Durability, Forwarder, Forwarding, Unreleased};
+pub use inspect::Inspection;
 pub use link::{Address, Dial, SharedDial};
 
 use crate::commit::{Batch, Position};
@@ -71,6 +76,21 @@ impl Redis {
         self.tenures.lock().unwrap_or_else(PoisonError::into_inner).get(workspace).cloned()
     }
 
+    /// A tenure that failed is over, whoever noticed first.
+    fn end(&self, workspace: &WorkspaceId, tenure: &Arc<Tenure>) {
+        let mut tenures = self.tenures.lock().unwrap_or_else(PoisonError::into_inner);
+        if tenures.get(workspace).is_some_and(|current| Arc::ptr_eq(current, tenure)) {
+            tenures.remove(workspace);
+        }
+    }
+
+    fn unless_failed<T>(&self, workspace: &WorkspaceId, tenure: &Arc<Tenure>, outcome: Result<T>) -> Result<T> {
+        if outcome.is_err() {
+            self.end(workspace, tenure);
+        }
+        outcome
+    }
+
     fn claimed(&self, workspace: &WorkspaceId, claim: &Claim) -> Result<Arc<Tenure>> {
         self.tenure(workspace).filter(|tenure| tenure.epoch() == claim.epoch).ok_or(Error::Fenced)
     }
@@ -78,7 +98,7 @@ impl Redis {
     /// On the owner's connection where there is one, so that what is read is what its commit will find.
     async fn ask(&self, workspace: &WorkspaceId, question: &Pipeline) -> Result<Answers> {
         match self.tenure(workspace) {
-            Some(tenure) => tenure.ask(question).await,
+            Some(tenure) => self.unless_failed(workspace, &tenure, tenure.ask(question).await),
             None => Ok(Answers::of(self.shared.ask(question).await?)),
         }
     }
@@ -190,8 +210,8 @@ impl Ledger for Redis {
         wait: Duration,
     ) -> Result<Vec<Arrived>> {
         match self.tenure(workspace) {
-            Some(tenure) => tenure.inbox(after, limit, wait).await,
-            None => tenure::look(&self.dial, &Keys::of(workspace), after, limit, wait).await,
+            Some(tenure) => self.unless_failed(workspace, &tenure, tenure.inbox(after, limit, wait).await),
+            None => tenure::look(&self.dial, Keys::of(workspace), after, limit, wait).await,
         }
     }
 
@@ -233,7 +253,7 @@ impl Ledger for Redis {
             let number = tenure.asides.fetch_add(1, Ordering::Relaxed) + 1;
             commit::put_aside(&mut changes, &tenure.keys, number, aside, entry, &tenure.raw(*position));
         }
-        tenure.commit(&changes).await?;
+        self.unless_failed(workspace, &tenure, tenure.commit(&changes).await)?;
         tenure.committed(batch.cursor, rows);
         Ok(())
     }
@@ -249,6 +269,7 @@ impl Ledger for Redis {
         let Some(tenure) = self.tenure(workspace).filter(|tenure| tenure.epoch() == claim.epoch) else { return Ok(()) };
         let mut order = Pipeline::new();
         order.cmd("HSET").arg(tenure.keys.at("head")).arg("resting").arg(1);
+        self.end(workspace, &tenure);
         match tenure.commit(&order).await {
             // The rest of an ousted owner says nothing.
             Err(Error::Fenced) => Ok(()),
@@ -366,10 +387,14 @@ impl Ledger for Redis {
     }
 
     async fn trim(&self, now: At, keep: &Keep) -> Result<u64> {
-        let tenures: Vec<_> = self.tenures.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let tenures = self.tenures.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut removed = 0;
-        for tenure in tenures {
-            removed += self.trim_one(&tenure, now, keep).await?;
+        for (workspace, tenure) in tenures {
+            match self.unless_failed(&workspace, &tenure, self.trim_one(&tenure, now, keep).await) {
+                // Somebody else trims it now.
+                Err(Error::Fenced | Error::Closed) => {}
+                outcome => removed += outcome?,
+            }
         }
         Ok(removed)
     }

@@ -167,7 +167,7 @@ fn a_file_of_a_newer_version_is_refused_with_both_versions() {
     let error = Journal::open(folder.path(), roomy()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "journal.db has schema version 99, this leadgate knows up to 1; start the newer version again"
+        "journal.db has schema version 99, this leadgate knows up to 2; start the newer version again"
     );
 }
 

@@ -1,60 +1,22 @@
 //! The ledger on Redis is a ledger: the same suite on a real server.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be unwrapped has failed")]
 
+mod server;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use lead::entry::Entry;
 use lead::time::At;
 use ledger::conformance::{self, Backend};
 use ledger::journal::{Bounds, Journal, Row};
-use ledger::redis::{Address, Durability, Forwarder, Forwarding, Redis};
+use ledger::redis::{Durability, Forwarder, Forwarding, Redis};
 use ledger::{Ledger, SharedLedger};
-use std::process::{Child, Command, Stdio};
+use server::Server;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-
-/// A server of its own on a socket in a folder of its own, gone with it.
-struct Server {
-    process: Child,
-    folder: tempfile::TempDir,
-}
-
-impl Server {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("socket");
-        let process = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "yes", "--appendfsync", "always"])
-            .arg("--unixsocket")
-            .arg(&socket)
-            .arg("--dir")
-            .arg(folder.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed");
-        for _ in 0..500 {
-            if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
-                return Self { process, folder };
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("redis-server does not come up");
-    }
-
-    fn address(&self) -> Address {
-        Address::parse(&format!("redis+unix://{}", self.folder.path().join("socket").display()), None).unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 struct OnRedis {
     ledger: Arc<Redis>,
@@ -67,8 +29,7 @@ struct OnRedis {
 }
 
 impl OnRedis {
-    fn fresh() -> Self {
-        let server = Server::start();
+    fn fresh(server: Server) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path(), Bounds { free_percent: 0, ..Bounds::default() }).unwrap();
         let ledger = Arc::new(Redis::new(Arc::new(server.address()), b"a pepper of some length"));
@@ -112,5 +73,11 @@ impl Backend for OnRedis {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ledger_on_redis_is_a_ledger() {
-    conformance::run(async || OnRedis::fresh()).await;
+    let server = || Server::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    conformance::run(async || OnRedis::fresh(server())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_user_of_the_deployment_may_do_all_that_a_ledger_does() {
+    conformance::run(async || OnRedis::fresh(Server::deployed(&[]))).await;
 }

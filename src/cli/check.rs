@@ -1,5 +1,7 @@
-//! Is the configuration right? `leadgate check` reads all of it and lists every problem, one a line.
+//! Is the configuration right? `leadgate check` reads all of it and lists every problem, one a line; with `--connect` it
+//! asks the store, too, once there are none.
 
+use super::check_store::Asked;
 use crate::config::{self, Checkup, Env, Place};
 use serde_json::json;
 use std::io::{self, Write};
@@ -7,22 +9,36 @@ use std::path::{Path, PathBuf};
 
 /// Configuration wrong.
 pub(crate) const WRONG: u8 = 64;
+/// The configuration is right, and the store will not do.
+const NO: u8 = 1;
 
-/// Checks the configuration, or only `files` as workspaces that are not in place yet. The result is the exit code.
-pub(crate) fn run(
-    config: Option<&Path>,
-    files: &[PathBuf],
-    env: &Env,
-    json: bool,
-    out: &mut dyn Write,
-) -> io::Result<u8> {
-    let checkup = config::check(&Place::find(config, env), env, files);
-    if json {
-        writeln!(out, "{}", as_json(&checkup))?;
+/// What was typed.
+#[derive(Debug, Default)]
+pub(crate) struct Typed<'a> {
+    pub(crate) config: Option<&'a Path>,
+    /// Workspaces that are not in place yet, to check instead of those that are.
+    pub(crate) files: &'a [PathBuf],
+    pub(crate) connect: bool,
+    pub(crate) json: bool,
+}
+
+/// Checks the configuration. The result is the exit code.
+pub(crate) fn run(typed: &Typed<'_>, env: &Env, out: &mut dyn Write) -> io::Result<u8> {
+    let place = Place::find(typed.config, env);
+    let checkup = config::check(&place, env, typed.files);
+    let fine = checkup.problems.is_empty();
+    let asked = (typed.connect && fine).then(|| Asked::of(&config::machine(&place, env).0));
+    if typed.json {
+        writeln!(out, "{}", as_json(&checkup, asked.as_ref()))?;
     } else {
         out.write_all(as_text(&checkup).as_bytes())?;
+        out.write_all(asked.as_ref().map(Asked::as_text).unwrap_or_default().as_bytes())?;
     }
-    Ok(if checkup.problems.is_empty() { 0 } else { WRONG })
+    Ok(match asked {
+        _ if !fine => WRONG,
+        Some(asked) if !asked.is_fine() => NO,
+        _ => 0,
+    })
 }
 
 fn as_text(checkup: &Checkup) -> String {
@@ -33,13 +49,17 @@ fn as_text(checkup: &Checkup) -> String {
     checkup.problems.iter().map(|problem| format!("{problem}\n")).collect()
 }
 
-fn as_json(checkup: &Checkup) -> serde_json::Value {
-    json!({
+fn as_json(checkup: &Checkup, asked: Option<&Asked>) -> serde_json::Value {
+    let mut told = json!({
         "fine": checkup.problems.is_empty(),
         "workspaces": checkup.workspaces,
         "channels": checkup.channels,
         "problems": checkup.problems,
-    })
+    });
+    if let Some(asked) = asked {
+        told["store"] = asked.as_json();
+    }
+    told
 }
 
 fn count(number: usize, of: &str) -> String {
@@ -49,19 +69,28 @@ fn count(number: usize, of: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    const CONFIG: &str = "config/leadgate.toml";
 
     fn checked(config: &str, json: bool) -> (u8, String) {
+        told(&Typed { config: Some(Path::new(config)), json, ..Typed::default() }, &Env::new())
+    }
+
+    fn told(typed: &Typed<'_>, env: &Env) -> (u8, String) {
         let mut out = Vec::new();
-        let code = run(Some(Path::new(config)), &[], &Env::new(), json, &mut out).unwrap();
+        let code = run(typed, env, &mut out).unwrap();
         (code, String::from_utf8(out).unwrap())
     }
 
     #[test]
     fn what_is_right_is_counted() {
         let fine = (0, "configuration is fine: 1 workspace, 4 channels\n".to_owned());
-        assert_eq!(checked("config/leadgate.toml", false), fine);
-        let json: serde_json::Value = serde_json::from_str(&checked("config/leadgate.toml", true).1).unwrap();
+        assert_eq!(checked(CONFIG, false), fine);
+        let json: serde_json::Value = serde_json::from_str(&checked(CONFIG, true).1).unwrap();
         assert_eq!((&json["fine"], &json["channels"]), (&json!(true), &json!(4)));
+        assert_eq!(json.get("store"), None);
     }
 
     #[test]
@@ -75,5 +104,58 @@ mod tests {
             (code, &json["fine"], &json["problems"][0]["key"]),
             (WRONG, &json!(false), &json!("gateway.listen"))
         );
+    }
+
+    fn connected(env: &Env, json: bool) -> (u8, String) {
+        told(&Typed { config: Some(Path::new(CONFIG)), connect: true, json, ..Typed::default() }, env)
+    }
+
+    fn with_redis(url: String) -> Env {
+        let pepper = ("LEADGATE__STORE__PEPPER".to_owned(), "a pepper of some length".to_owned());
+        [("LEADGATE__STORE__URL".to_owned(), url), pepper].into()
+    }
+
+    #[test]
+    fn the_embedded_store_has_nothing_to_connect_to() {
+        let (code, text) = connected(&Env::new(), false);
+        assert_eq!((code, text.lines().last()), (0, Some("store: embedded, nothing to connect to")));
+    }
+
+    #[test]
+    fn a_store_that_is_away_is_a_no() {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let env = with_redis(format!("redis://127.0.0.1:{port}"));
+        let (code, text) = connected(&env, false);
+        assert_eq!((code, text.lines().last()), (NO, Some("store: Redis is away: connection refused")));
+        let json: serde_json::Value = serde_json::from_str(&connected(&env, true).1).unwrap();
+        let away = json!({ "fine": false, "kind": "redis", "refused": "Redis is away: connection refused" });
+        assert_eq!((&json["fine"], &json["store"]), (&json!(true), &away));
+    }
+
+    #[test]
+    fn a_redis_is_asked_what_it_is_set_to_and_a_risk_is_a_no() {
+        for (policy, expected) in [("noeviction", 0), ("allkeys-lru", NO)] {
+            let folder = tempfile::tempdir().unwrap();
+            let socket = folder.path().join("socket");
+            let mut order = Command::new("redis-server");
+            order.args(["--port", "0", "--save", "", "--maxmemory-policy", policy, "--unixsocket"]).arg(&socket);
+            let mut server = order.arg("--dir").arg(folder.path()).stdout(Stdio::null()).spawn().unwrap();
+            for _ in 0..500 {
+                if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let env = with_redis(format!("redis+unix://{}", socket.display()));
+            let (text, json) = (connected(&env, false), connected(&env, true));
+            server.kill().unwrap();
+            server.wait().unwrap();
+            assert_eq!((text.0, json.0), (expected, expected), "{policy}");
+            assert!(text.1.contains("warn: appendonly is no") && text.1.contains(", empty\n"), "{}", text.1);
+            let json: serde_json::Value = serde_json::from_str(&json.1).unwrap();
+            let found = json["store"]["findings"].as_array().unwrap();
+            let page = found.iter().any(|one| one["setting"] == "maxmemory-policy" && one["weight"] == "page");
+            assert_eq!((page, &json["store"]["fine"]), (expected == NO, &json!(expected == 0)));
+        }
     }
 }

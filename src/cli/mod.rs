@@ -7,6 +7,7 @@ mod aside;
 mod backup;
 mod books;
 pub(crate) mod check;
+mod check_store;
 mod desk_client;
 mod desk_place;
 mod exclude;
@@ -105,9 +106,12 @@ pub(crate) enum Command {
     },
     /// Read the whole configuration and list every problem
     #[command(
-        after_help = "Examples:\n  leadgate check\n  leadgate check new-client.toml   # a workspace that is not in place yet"
+        after_help = "Examples:\n  leadgate check\n  leadgate check --connect         # and whether the Redis of it will do\n  leadgate check new-client.toml   # a workspace that is not in place yet"
     )]
     Check {
+        /// Ask the store, too: may we use it, and is it set so that nothing is lost? Writes nothing to it
+        #[arg(long)]
+        connect: bool,
         /// Workspace files to check instead of those in place
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,

@@ -15,6 +15,7 @@ use ledger::redis::{Forwarder, Forwarding};
 use prometheus::{IntGauge, Registry};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -173,7 +174,8 @@ fn forwarder(
 
 /// Says of forwarding what operators want to know. A gateway is ready with Redis or without it.
 async fn tell(mut sent: Sent, gateway: Arc<Gateway>, ready: Arc<Readiness>, stop: CancellationToken) {
-    while let Some(Ok(())) = stop.run_until_cancelled(sent.state.changed()).await {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         let state = sent.state.borrow_and_update().clone();
         sent.connected.set(i64::from(state.connected));
         ready.note("store", state.connected && state.paused.is_none());

@@ -105,7 +105,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Entry> {
 pub(super) struct Place {
     pub(super) workspace: WorkspaceId,
     channel: ChannelId,
-    received_at: At,
+    pub(super) received_at: At,
 }
 
 impl Place {

@@ -3,6 +3,7 @@
 
 use super::read::{Place, decode};
 use super::{JournalReader, encode};
+use crate::commit::Position;
 use crate::error::{Error, Result};
 use lead::entry::Signal;
 use lead::ids::{ChannelId, WorkspaceId};
@@ -31,6 +32,7 @@ impl Identity {
 pub(crate) struct ToSend {
     pub(crate) seq: i64,
     pub(crate) workspace: WorkspaceId,
+    pub(crate) received_at: At,
     pub(crate) entry: Vec<u8>,
     pub(crate) raw: Vec<u8>,
 }
@@ -38,12 +40,41 @@ pub(crate) struct ToSend {
 /// Rows with a number above the first and up to the second.
 pub(crate) type Gaps = Vec<(i64, i64)>;
 
-/// A workspace, the store it was sent to, and the last row that arrived there.
+/// A workspace, the server and the store its rows were sent to, the last row that arrived there, and where in the inbox the latest came to
+/// stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) workspace: WorkspaceId,
+    pub(crate) server: String,
     pub(crate) born: Vec<u8>,
     pub(crate) seq: i64,
+    pub(crate) places: Places,
+}
+
+/// Rows and their positions in the inbox.
+pub(crate) type Places = Vec<(i64, Position)>;
+
+/// As stored: each row and position as the step from the one before it.
+type Steps = Vec<(i64, i64, u64)>;
+
+fn to_steps(places: &[(i64, Position)]) -> Steps {
+    let (mut row, mut time) = (0, 0);
+    let step = |(seq, place): &(i64, Position)| {
+        let at = (place.0 >> 64) as i64;
+        let step = (seq - row, at - time, place.0 as u64);
+        (row, time) = (*seq, at);
+        step
+    };
+    places.iter().map(step).collect()
+}
+
+fn from_steps(steps: &[(i64, i64, u64)]) -> Places {
+    let (mut row, mut time) = (0, 0);
+    let place = |(seq, at, number): &(i64, i64, u64)| {
+        (row, time) = (row + seq, time + at);
+        (row, Position((u128::from(time.unsigned_abs()) << 64) | u128::from(*number)))
+    };
+    steps.iter().map(place).collect()
 }
 
 /// A journal that lost its end gives old numbers to new rows; the stint tells them apart.
@@ -64,17 +95,21 @@ pub(super) fn begin_stint(db: &mut Connection) -> Result<()> {
     Ok(tx.commit()?)
 }
 
-pub(super) fn note(db: &mut Connection, marks: &[Mark], server: &str) -> Result<()> {
+pub(super) fn note(db: &mut Connection, marks: &[Mark]) -> Result<()> {
     let tx = db.transaction()?;
-    tx.execute("DELETE FROM server", [])?;
-    tx.execute("INSERT INTO server (id) VALUES (?1)", [server])?;
     {
         let mut put = tx.prepare_cached(
-            "INSERT INTO sent (workspace, born, seq) VALUES (?1, ?2, ?3)
-             ON CONFLICT (workspace) DO UPDATE SET born = excluded.born, seq = excluded.seq",
+            "INSERT INTO sent (workspace, server, born, seq) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (workspace) DO UPDATE SET server = excluded.server, born = excluded.born, seq = excluded.seq",
         )?;
+        let mut place =
+            tx.prepare_cached("INSERT INTO placed (workspace, first, last, places) VALUES (?1, ?2, ?3, ?4)")?;
         for mark in marks {
-            put.execute(params![mark.workspace.as_str(), mark.born, mark.seq])?;
+            put.execute(params![mark.workspace.as_str(), mark.server, mark.born, mark.seq])?;
+            if let (Some((first, _)), Some((last, _))) = (mark.places.first(), mark.places.last()) {
+                let bytes = rmp_serde::to_vec(&to_steps(&mark.places)).expect("numbers can be said in MessagePack");
+                place.execute(params![mark.workspace.as_str(), first, last, bytes])?;
+            }
         }
     }
     Ok(tx.commit()?)
@@ -151,16 +186,38 @@ impl JournalReader {
     }
 
     pub(crate) fn mark(&self, workspace: &WorkspaceId) -> Result<Option<Mark>> {
-        let mut row = self.db.prepare_cached("SELECT born, seq FROM sent WHERE workspace = ?1")?;
+        let mut row = self.db.prepare_cached("SELECT server, born, seq FROM sent WHERE workspace = ?1")?;
         let found = row.query_row([workspace.as_str()], |row| {
-            Ok(Mark { workspace: workspace.clone(), born: row.get(0)?, seq: row.get(1)? })
+            Ok(Mark {
+                workspace: workspace.clone(),
+                server: row.get(0)?,
+                born: row.get(1)?,
+                seq: row.get(2)?,
+                places: Places::new(),
+            })
         });
         Ok(found.optional()?)
     }
 
-    /// The server that marks are about.
-    pub(crate) fn server(&self) -> Result<Option<String>> {
-        Ok(self.db.query_row("SELECT id FROM server", [], |row| row.get(0)).optional()?)
+    /// Where rows after `after` and up to `up_to` stood, as far as it was noted; a few beside them come along.
+    pub(crate) fn places(&self, workspace: &WorkspaceId, after: i64, up_to: i64) -> Result<BTreeMap<i64, Position>> {
+        let sql = "SELECT places FROM placed WHERE workspace = ?1 AND last > ?2 AND first <= ?3 ORDER BY id";
+        let mut rows = self.db.prepare_cached(sql)?;
+        let found = rows.query_map(params![workspace.as_str(), after, up_to], |row| row.get::<_, Vec<u8>>(0))?;
+        let mut places = BTreeMap::new();
+        for bytes in found {
+            let steps: Steps = rmp_serde::from_slice(&bytes?).map_err(|_| Error::Corrupt("place of rows"))?;
+            places.extend(from_steps(&steps));
+        }
+        Ok(places)
+    }
+
+    /// The last row whose place was noted.
+    pub(crate) fn last_placed(&self, workspace: &WorkspaceId) -> Result<Option<(i64, Position)>> {
+        let sql = "SELECT max(last) FROM placed WHERE workspace = ?1";
+        let last: Option<i64> = self.db.query_row(sql, [workspace.as_str()], |row| row.get(0))?;
+        let Some(last) = last else { return Ok(None) };
+        Ok(self.places(workspace, last - 1, last)?.pop_last())
     }
 
     /// Rows of all workspaces in their order.
@@ -182,7 +239,7 @@ impl JournalReader {
     /// A body too large for a row stays here in the spool, unless it is all there is of a request nobody could read.
     fn sendable(&self, row: &Row<'_>) -> rusqlite::Result<ToSend> {
         let place = Place::of(WorkspaceId::new(&row.get::<_, String>(1)?), &row.get::<_, String>(2)?, row.get(3)?);
-        let (seq, workspace) = (row.get(0)?, place.workspace.clone());
+        let (seq, workspace, received_at) = (row.get(0)?, place.workspace.clone(), place.received_at);
         let (mut entry, raw): (Vec<u8>, Option<Vec<u8>>) = (row.get(4)?, row.get(5)?);
         let read = decode(&entry).unwrap_or_else(|| {
             let damaged = place.damaged(seq);
@@ -191,7 +248,7 @@ impl JournalReader {
         });
         let spooled = row.get::<_, Option<String>>(6)?.filter(|_| matches!(read.signal, Signal::Unreadable(_)));
         let from_spool = || std::fs::read(self.folder.join("spool").join(spooled?)).ok();
-        Ok(ToSend { seq, workspace, raw: raw.or_else(from_spool).unwrap_or_default(), entry })
+        Ok(ToSend { seq, workspace, received_at, raw: raw.or_else(from_spool).unwrap_or_default(), entry })
     }
 
     /// Per channel: accepted in all that counts, and rows within gaps; both of one instant.
@@ -214,5 +271,19 @@ impl JournalReader {
             Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, Option<i64>>(1)?.map(At::from_millis)))
         });
         found.map_err(Error::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_written_as_steps_and_read_as_they_were() {
+        let at = |time: u128, number: u128| Position((time << 64) | number);
+        let places: Places =
+            vec![(7, at(1_700_000_000_000, 3)), (9, at(1_700_000_000_000, 4)), (10, at(1_700_000_000_002, 0))];
+        assert_eq!(from_steps(&to_steps(&places)), places);
+        assert_eq!(from_steps(&to_steps(&[])), []);
     }
 }

@@ -70,8 +70,8 @@ impl Writer {
                     drop(done.send(self.trim(&workspace, before_seq, before_time)));
                 }
                 Some(Job::Skip { to, done }) => drop(done.send(self.skip(to))),
-                Some(Job::Note { marks, server, done }) => {
-                    drop(done.send(super::send::note(&mut self.db, &marks, &server)));
+                Some(Job::Note { marks, done }) => {
+                    drop(done.send(super::send::note(&mut self.db, &marks)));
                 }
                 Some(Job::Rebase { workspace, decided, missing, done }) => {
                     drop(done.send(super::send::rebase(&mut self.db, &workspace, &decided, &missing)));
@@ -158,6 +158,11 @@ impl Writer {
             removed += all.len() as u64;
             all.into_iter().flatten().collect()
         };
+        let unplace = "DELETE FROM placed WHERE workspace = ?1 AND last <
+            (SELECT coalesce(min(seq), 9223372036854775807) FROM row WHERE workspace = ?1 AND forever = 0)";
+        if removed > 0 {
+            self.db.prepare_cached(unplace)?.execute([workspace])?;
+        }
         for name in spooled {
             let _ = std::fs::remove_file(self.folder.join("spool").join(name));
         }

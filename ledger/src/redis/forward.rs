@@ -9,12 +9,13 @@
 
 mod flow;
 mod server;
+mod turns;
 
 use super::Redis;
 use super::books::Said;
 use super::keys::Keys;
 use super::link::{self, PATIENCE};
-use super::words::Answers;
+use super::words::{Answers, position, read};
 use crate::error::{Error, Result};
 use crate::journal::{Identity, Journal, JournalReader, Mark, ToSend};
 use ::redis::aio::MultiplexedConnection;
@@ -38,13 +39,7 @@ const CATCHING_UP: usize = 256;
 const TICK: Duration = Duration::from_secs(1);
 const TRIM: Duration = Duration::from_secs(60);
 /// Waits between attempts to reach a server that is away.
-const AGAIN: [Duration; 5] = [
-    Duration::from_millis(100),
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(5),
-];
+const AGAIN: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(300), Duration::from_secs(1)];
 
 /// When a journal row counts as safe.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -55,6 +50,9 @@ pub enum Durability {
     Replicated,
 }
 
+/// By workspace: how many rows, and when the oldest of them was received.
+pub type Unreleased = BTreeMap<WorkspaceId, (u64, Option<At>)>;
+
 /// What forwarding is like now.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Forwarding {
@@ -62,8 +60,8 @@ pub struct Forwarding {
     pub connected: bool,
     /// Why nothing is sent although it answers.
     pub paused: Option<String>,
-    /// By workspace: rows that are not safe in Redis, and when the oldest of them was received.
-    pub unreleased: BTreeMap<WorkspaceId, (u64, Option<At>)>,
+    /// Rows that are not safe in Redis.
+    pub unreleased: Unreleased,
     /// Rows that Redis has confirmed since the start.
     pub sent: u64,
 }
@@ -113,12 +111,27 @@ impl Forwarder {
                 tracing::warn!(%error, retry_ms = wait.as_millis() as u64, "forward.failed: rows wait in the journal");
             }
             failures += 1;
+            let unreleased = self.still_unreleased().await.unwrap_or_default();
             self.state.send_modify(|state| {
                 state.connected = !matches!(error, Error::Away(_));
                 state.paused = (!matches!(error, Error::Away(_))).then(|| error.to_string());
+                state.unreleased = unreleased;
             });
             tokio::select! { () = tokio::time::sleep(wait) => {}, () = stop.cancelled() => {} }
         }
+    }
+
+    /// Counted without Redis: what is not noted as sent waits.
+    async fn still_unreleased(&self) -> Result<Unreleased> {
+        let journal = self.journal.reader()?;
+        let counting = move || {
+            let waiting = |workspace: WorkspaceId| {
+                let sent = journal.mark(&workspace)?.map_or(0, |mark| mark.seq);
+                Ok((workspace.clone(), journal.after_count(&workspace, sent)?))
+            };
+            journal.workspaces()?.into_iter().map(waiting).collect()
+        };
+        tokio::task::spawn_blocking(counting).await.unwrap_or(Err(Error::Closed))
     }
 
     async fn session(&self, stop: &CancellationToken, failures: &mut usize) -> Result<()> {
@@ -127,6 +140,13 @@ impl Forwarder {
             tracing::info!("forward.resumed: Redis answers again");
         }
         self.state.send_modify(|state| state.connected = true);
+        let ended = self.forward(&mut session, stop).await;
+        // What Redis has confirmed is noted whatever happened next.
+        session.note().await?;
+        ended
+    }
+
+    async fn forward(&self, session: &mut Session<'_>, stop: &CancellationToken) -> Result<()> {
         let mut newest = self.journal.newest();
         while !stop.is_cancelled() {
             newest.mark_unchanged();
@@ -146,7 +166,7 @@ impl Forwarder {
                 () = stop.cancelled() => {}
             }
         }
-        session.note().await
+        Ok(())
     }
 }
 
@@ -158,7 +178,6 @@ impl<'a> Session<'a> {
         let reader = house.journal.reader()?;
         let (identity, read_up_to) = (reader.identity()?, reader.newest()?);
         let known = reader.workspaces()?;
-        let remembered = reader.server()?;
         let now = Instant::now();
         let mut session = Self {
             house,
@@ -171,35 +190,40 @@ impl<'a> Session<'a> {
             looked: now,
             trimmed: now,
         };
-        let same = remembered.as_deref() == Some(session.server.identity.as_str());
-        if !same {
-            tracing::info!("forward.new_server: sending what its state does not hold");
-        }
         for workspace in known {
-            session.open_flow(workspace, same).await?;
+            session.open_flow(workspace).await?;
         }
         session.account().await?;
         session.note().await?;
         Ok(session)
     }
 
-    /// Finds out where a workspace's rows go on. `same` says that the marks of this journal are about this server.
-    async fn open_flow(&mut self, workspace: WorkspaceId, same: bool) -> Result<()> {
+    /// Finds out where a workspace's rows go on: where the journal's mark says, if it is about this very store, else
+    /// after what the store's state holds.
+    async fn open_flow(&mut self, workspace: WorkspaceId) -> Result<()> {
         let state = store_state(&mut self.connection, &Keys::of(&workspace), &self.identity).await?;
         let (asked, identity, aof) = (workspace.clone(), self.identity.clone(), self.server.aof);
-        let (flow, rebase) = self
+        let server = self.server.identity.clone();
+        let (mut flow, rebase, placed) = self
             .read(move |journal| {
                 let mark = journal.mark(&asked)?;
                 let known = mark.as_ref().is_none_or(|mark| mark.born == state.born);
                 let rebase = (!known).then(|| (state.counts(), state.gaps(&identity)));
-                let sent = match mark {
-                    Some(mark) if same && known => mark.seq,
-                    _ => state.first_gap(journal, &asked, &identity)?,
-                };
                 let last = journal.last_below(&asked, i64::MAX)?;
-                Ok((Flow::new(&state, sent, sent < last, aof), rebase))
+                if let Some(mark) = mark.filter(|mark| mark.server == server && known) {
+                    return Ok((Flow::new(&state, mark.seq, mark.seq < last, aof), None, None));
+                }
+                let sent = state.first_gap(journal, &asked, &identity)?;
+                let lost = journal.last_placed(&asked)?.filter(|(placed, _)| *placed > sent);
+                let first = lost.map(|_| journal.places(&asked, sent, sent + 1)).transpose()?.unwrap_or_default();
+                // What stood before the cursor cannot be put back there any more.
+                let late = first.range(sent + 1..).next().is_some_and(|(_, place)| *place <= state.cursor);
+                Ok((Flow::new(&state, sent, sent < last, aof), rebase, lost.filter(|_| !late)))
             })
             .await?;
+        if let Some((until, last)) = placed {
+            self.begin_refill(&workspace, &mut flow, until, last).await?;
+        }
         if let Some((decided, missing)) = rebase {
             tracing::warn!(workspace = %workspace, "forward.refill: the store began anew; sending what the journal still has");
             self.house.journal.rebase(workspace.clone(), decided, missing).await?;
@@ -222,11 +246,12 @@ impl<'a> Session<'a> {
         for workspace in rows.iter().map(|row| &row.workspace) {
             if !self.flows.contains_key(workspace) {
                 let workspace = workspace.clone();
-                self.open_flow(workspace, false).await?;
+                self.open_flow(workspace).await?;
             }
         }
         let mut order = Pipeline::with_capacity(rows.len());
         let mut sent: Vec<(WorkspaceId, i64)> = Vec::with_capacity(rows.len());
+        self.learn_places(&rows).await?;
         for row in rows {
             let flow = self.flows.get_mut(&row.workspace).expect("its flow was opened above");
             if flow.add(&mut order, &self.identity, &row) {
@@ -235,6 +260,7 @@ impl<'a> Session<'a> {
         }
         if !sent.is_empty() {
             self.deliver(&order, sent).await?;
+            self.keep_turns().await?;
         }
         if !catching_up {
             self.read_up_to = last;
@@ -271,9 +297,9 @@ impl<'a> Session<'a> {
         }
         let written = self.server.written(&mut self.connection).await?;
         let count = sent.len() as u64;
-        for (workspace, seq) in sent {
+        for ((workspace, seq), place) in sent.into_iter().zip(answers) {
             if let Some(flow) = self.flows.get_mut(&workspace) {
-                flow.confirmed(seq, written);
+                flow.confirmed(seq, position(&read::<String>(place)?)?, written);
             }
         }
         self.house.state.send_modify(|state| state.sent += count);
@@ -302,6 +328,7 @@ impl<'a> Session<'a> {
         for flow in self.flows.values_mut() {
             flow.release(self.server.aof);
         }
+        self.keep_turns().await?;
         self.account().await?;
         self.note().await?;
         if self.trimmed.elapsed() >= TRIM {
@@ -353,17 +380,21 @@ impl<'a> Session<'a> {
 
     /// Remembers how far this server has come, so that a restart of ours sends little twice.
     async fn note(&mut self) -> Result<()> {
-        let changed = self.flows.iter_mut().filter(|(_, flow)| flow.noted != flow.sent);
+        let server = &self.server.identity;
+        // What is brought back may yet have to be sent again.
+        let changed = self.flows.iter_mut().filter(|(_, flow)| flow.noted != flow.sent && flow.refill.is_none());
         let marks: Vec<Mark> = changed
             .map(|(workspace, flow)| {
                 flow.noted = flow.sent;
-                Mark { workspace: workspace.clone(), born: flow.born.clone(), seq: flow.sent }
+                let places = std::mem::take(&mut flow.places);
+                let (server, born) = (server.clone(), flow.born.clone());
+                Mark { workspace: workspace.clone(), server, born, seq: flow.sent, places }
             })
             .collect();
         if marks.is_empty() {
             return Ok(());
         }
-        self.house.journal.note(marks, self.server.identity.clone()).await
+        self.house.journal.note(marks).await
     }
 
     /// Rows that are old, safe and decided have served.

@@ -28,10 +28,7 @@ impl Redis {
 }
 
 pub(super) async fn greet(connection: &mut MultiplexedConnection, fingerprint: &str) -> Result<()> {
-    let mut question = Pipeline::new();
-    question.cmd("INFO").arg("server");
-    let info: String = Answers::of(link::ask(connection, &question).await?).next()?;
-    check_version(&info)?;
+    check_server(connection).await?;
     let mut question = Pipeline::new();
     question.cmd("HSETNX").arg(STORE).arg("layout").arg(LAYOUT);
     question.cmd("HSETNX").arg(STORE).arg("pepper").arg(fingerprint);
@@ -39,10 +36,32 @@ pub(super) async fn greet(connection: &mut MultiplexedConnection, fingerprint: &
     let mut told = Answers::of(link::ask(connection, &question).await?);
     let _: (i64, i64) = (told.next()?, told.next()?);
     let (layout, pepper): (i64, String) = told.next()?;
-    if layout > LAYOUT {
-        return Err(Error::Newer { file: "the store in Redis".to_owned(), found: layout, known: LAYOUT });
+    check_store(Some(layout), Some(&pepper), fingerprint)
+}
+
+/// The same questions, and nothing is written: a store that nobody has begun is fine. True: it is begun.
+pub(super) async fn look(connection: &mut MultiplexedConnection, fingerprint: &str) -> Result<bool> {
+    check_server(connection).await?;
+    let mut question = Pipeline::new();
+    question.cmd("HMGET").arg(STORE).arg("layout").arg("pepper");
+    let (layout, pepper): (Option<i64>, Option<String>) =
+        Answers::of(link::ask(connection, &question).await?).next()?;
+    check_store(layout, pepper.as_deref(), fingerprint)?;
+    Ok(layout.is_some())
+}
+
+async fn check_server(connection: &mut MultiplexedConnection) -> Result<()> {
+    let mut question = Pipeline::new();
+    question.cmd("INFO").arg("server");
+    let info: String = Answers::of(link::ask(connection, &question).await?).next()?;
+    check_version(&info)
+}
+
+fn check_store(layout: Option<i64>, pepper: Option<&str>, fingerprint: &str) -> Result<()> {
+    if let Some(found) = layout.filter(|layout| *layout > LAYOUT) {
+        return Err(Error::Newer { file: "the store in Redis".to_owned(), found, known: LAYOUT });
     }
-    if pepper != fingerprint {
+    if pepper.is_some_and(|pepper| pepper != fingerprint) {
         return Err(Error::Setup(
             "store.pepper is not the one this store was begun with, so nobody in it would be recognised: set the old pepper, or use an empty Redis".to_owned(),
         ));
@@ -78,6 +97,14 @@ mod tests {
         assert_eq!(told("redis_version:8.2.1\r\n"), None);
         insta::assert_snapshot!(told("redis_version:6.2.14\r\n").unwrap(), @"Redis 6.2.14 is too old: leadgate needs 7.0 or newer");
         insta::assert_snapshot!(told("redis_version:7.0.15\r\nredis_mode:cluster\r\n").unwrap(), @"this Redis runs as a cluster, which is not supported: name a single server");
+    }
+
+    #[test]
+    fn a_store_of_a_newer_version_or_another_pepper_is_refused_and_an_empty_one_is_not() {
+        assert!(check_store(None, None, "mine").is_ok());
+        assert!(check_store(Some(LAYOUT), Some("mine"), "mine").is_ok());
+        assert!(matches!(check_store(Some(LAYOUT + 1), Some("mine"), "mine"), Err(Error::Newer { .. })));
+        assert!(matches!(check_store(Some(LAYOUT), Some("other"), "mine"), Err(Error::Setup(_))));
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! | `lg:{ws}:books` | hash | signals by channel and verdict |
 //! | `lg:{ws}:rows` | hash | which journal rows are decided, by stint of a gateway |
 //! | `lg:{ws}:accepted` | hash | what each gateway has accepted |
+//! | `lg:{ws}:refill`, `lg:{ws}:refill:<gateway>` | hash, stream | who brings back what was lost, and what it brings |
 //! | `lg:{ws}:aside`, `lg:{ws}:aside:<kind>` | hash, stream | what was set aside, found by uid and listed by kind |
 //! | `lg:{ws}:attempts`, `lg:{ws}:consumers` | hash | tries of an entry; how far readers have come |
 //! | `lg:store`, `lg:workers`, `lg:rules`, `lg:workspaces` | hash, sorted set, hash, set | of all workspaces together |
@@ -50,13 +51,18 @@ impl Keys {
         format!("{}waiting:{channel}", self.prefix)
     }
 
+    /// What one gateway brings back after a loss.
+    pub(super) fn refill(&self, gateway: &str) -> String {
+        format!("{}refill:{gateway}", self.prefix)
+    }
+
     pub(super) fn aside(&self, kind: &str) -> String {
         format!("{}aside:{kind}", self.prefix)
     }
 }
 
 /// Keys that are there or not, with their types; another type means that somebody else writes here.
-pub(super) const TYPES: [(&str, &str); 21] = [
+pub(super) const TYPES: [(&str, &str); 22] = [
     ("inbox", "stream"),
     ("events", "stream"),
     ("head", "hash"),
@@ -76,6 +82,7 @@ pub(super) const TYPES: [(&str, &str); 21] = [
     ("books", "hash"),
     ("rows", "hash"),
     ("accepted", "hash"),
+    ("refill", "hash"),
     ("aside", "hash"),
     ("attempts", "hash"),
 ];

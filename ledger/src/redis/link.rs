@@ -135,10 +135,18 @@ fn connection_failed(error: &RedisError) -> Error {
     match error.kind() {
         ErrorKind::AuthenticationFailed => Error::Setup("Redis refuses the user or password of store.url".to_owned()),
         ErrorKind::InvalidClientConfig => Error::Setup(format!("store.url cannot be used: {}", error.category())),
+        _ if is_certificate(error) => Error::Setup(
+            "the certificate of Redis is not signed by an authority we trust, or is not for the host of store.url: name its authority in store.ca".to_owned(),
+        ),
         _ if error.is_timeout() => Error::Away("no answer in time"),
         _ if error.is_connection_refusal() => Error::Away("connection refused"),
         _ if error.is_io_error() || error.is_connection_dropped() => Error::Away("connection lost"),
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Error::Corrupt("answer of Redis"),
         _ => Error::Away("connection failed"),
     }
+}
+
+/// The TLS library says so in words only.
+fn is_certificate(error: &RedisError) -> bool {
+    error.is_io_error() && error.to_string().contains("invalid peer certificate")
 }

@@ -4,10 +4,11 @@
 //! writes `head` in its transaction, so one that comes late, twice, or from an owner who was ousted aborts whole. The
 //! same pipeline that commits sets the next watch and reads the epoch for the next batch: a batch costs one round trip.
 
+use super::inbox::{Brought, Look, Reader};
 use super::keys::{Keys, TYPES, WORKSPACES};
 use super::link::{self, PATIENCE, SharedDial};
 use super::rows::{Decided, RowName, Stint};
-use super::words::{Answers, Item, position, stream_id};
+use super::words::{Answers, Item, position};
 use crate::commit::Position;
 use crate::error::{Error, Result};
 use crate::{Arrived, Claim};
@@ -20,18 +21,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex as AsyncMutex;
 
-/// The longest the server waits for an entry in one go.
-const BLOCK: Duration = Duration::from_secs(2);
+/// Between two looks at what gateways bring back.
+const BRINGING: Duration = Duration::from_millis(20);
 
 /// What an owner holds as long as nobody else claims.
 #[derive(Debug)]
 pub(super) struct Tenure {
     pub(super) keys: Keys,
     epoch: u64,
-    dial: SharedDial,
     /// Watches `head`; none after an error, and then this tenure is over.
     writer: AsyncMutex<Option<MultiplexedConnection>>,
-    reader: AsyncMutex<Option<MultiplexedConnection>>,
+    reader: AsyncMutex<Reader>,
     rows: Mutex<Rows>,
     /// Numbers what is set aside.
     pub(super) asides: std::sync::atomic::AtomicU64,
@@ -41,7 +41,9 @@ pub(super) struct Tenure {
 #[derive(Debug, Default)]
 struct Rows {
     decided: HashMap<Stint, Decided>,
-    handed: BTreeMap<Position, Handed>,
+    handed: BTreeMap<(Position, Stint, i64), Handed>,
+    /// From a cursor up to a position everything has come a second time.
+    over: Option<(Position, Position)>,
 }
 
 #[derive(Debug)]
@@ -77,12 +79,11 @@ impl Tenure {
         let rows: Vec<(Vec<u8>, Vec<u8>)> = told.next()?;
         let cursor = cursor.map_or(Ok(Position::default()), |id| position(&id))?;
         let tenure = Self {
-            keys,
             epoch,
-            dial: Arc::clone(dial),
             writer: AsyncMutex::new(Some(writer)),
-            reader: AsyncMutex::new(None),
-            rows: Mutex::new(Rows { decided: decided(rows)?, handed: BTreeMap::new() }),
+            reader: AsyncMutex::new(Reader::new(Arc::clone(dial), keys.clone())),
+            rows: Mutex::new(Rows { decided: decided(rows)?, ..Rows::default() }),
+            keys,
             asides: asides.unwrap_or(0).into(),
         };
         Ok((tenure, Claim { epoch, cursor, unclean: resting == Some(0) }))
@@ -129,18 +130,19 @@ impl Tenure {
         Ok(())
     }
 
-    /// Entries after `after` that the state does not hold yet.
+    /// Entries after `after` that the state does not hold yet. Empty means that none is on its way either.
     pub(super) async fn inbox(&self, after: Position, limit: usize, wait: Duration) -> Result<Vec<Arrived>> {
         let deadline = tokio::time::Instant::now() + wait;
-        let mut after = after;
+        let mut reader = self.reader.lock().await;
         loop {
+            let from = self.past_repeats(after);
             let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-            let items = {
-                let mut reader = self.reader.lock().await;
-                read(&self.dial, &mut reader, &self.keys, after, limit, left).await?
+            let items = match reader.look(from, limit, left).await? {
+                Look::Items(items) => items,
+                Look::Refilling => self.bring(&mut reader, from, limit).await?,
             };
             let Some(last) = items.last().map(|item| item.position) else {
-                if left.is_zero() || wait.is_zero() {
+                if left.is_zero() {
                     self.still_ours().await?;
                     return Ok(Vec::new());
                 }
@@ -150,9 +152,40 @@ impl Tenure {
             if !fresh.is_empty() {
                 return Ok(fresh);
             }
-            // All of it came a second time; the cursor moves over it with the next commit.
-            after = last;
+            self.note_repeats(after, last);
         }
+    }
+
+    /// What comes next while a lost state comes back; nothing only when all of it is here.
+    async fn bring(&self, reader: &mut Reader, from: Position, limit: usize) -> Result<Vec<Item>> {
+        loop {
+            match reader.brought(from, limit).await? {
+                Brought::Items(items) => return Ok(items),
+                Brought::NotYet => {
+                    self.still_ours().await?;
+                    tokio::time::sleep(BRINGING).await;
+                }
+                Brought::Over(gateways) => {
+                    let mut order = Pipeline::new();
+                    order.cmd("HDEL").arg(self.keys.at("refill")).arg(&gateways);
+                    for gateway in gateways {
+                        order.cmd("DEL").arg(self.keys.refill(&gateway));
+                    }
+                    self.commit(&order).await?;
+                    return Ok(Vec::new());
+                }
+            }
+        }
+    }
+
+    fn past_repeats(&self, after: Position) -> Position {
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.over.filter(|(from, to)| *from <= after && after < *to).map_or(after, |(_, to)| to)
+    }
+
+    /// All of it came a second time; the cursor moves over it with the next commit.
+    fn note_repeats(&self, after: Position, last: Position) {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner).over = Some((after, last));
     }
 
     /// A store that lost its state has lost the claim, too; nothing else would tell an owner who has nothing to do.
@@ -167,8 +200,8 @@ impl Tenure {
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let mut under_way: HashSet<(Stint, i64)> = HashSet::new();
         if let Some(first) = items.first() {
-            let before = rows.handed.range(..first.position);
-            under_way.extend(before.map(|(_, handed)| (handed.row.stint, handed.row.seq)));
+            let before = rows.handed.range(..(first.position, [0; 16], 0));
+            under_way.extend(before.map(|((_, stint, seq), _)| (*stint, *seq)));
         }
         let mut fresh = Vec::with_capacity(items.len());
         for mut item in items {
@@ -178,7 +211,8 @@ impl Tenure {
                 continue;
             }
             let (entry, raw) = (entry(&mut item)?, item.take("raw").unwrap_or_default());
-            rows.handed.insert(item.position, Handed { row, channel: entry.channel.clone(), raw });
+            let handed = Handed { row, channel: entry.channel.clone(), raw };
+            rows.handed.insert((item.position, row.stint, row.seq), handed);
             fresh.push(Arrived { position: item.position, entry: Arc::new(entry) });
         }
         Ok(fresh)
@@ -187,14 +221,16 @@ impl Tenure {
     /// The bytes of the request behind an entry that was handed out.
     pub(super) fn raw(&self, position: Position) -> Vec<u8> {
         let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        rows.handed.get(&position).map(|handed| handed.raw.clone()).unwrap_or_default()
+        let mut at = rows.handed.range((position, [0; 16], 0)..);
+        let found = at.next().filter(|((found, ..), _)| *found == position);
+        found.map(|(_, handed)| handed.raw.clone()).unwrap_or_default()
     }
 
     /// The lists of decided rows as they are once everything up to `cursor` is.
     pub(super) fn decided_by(&self, cursor: Position) -> Vec<(Stint, Decided)> {
         let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed: BTreeMap<Stint, Decided> = BTreeMap::new();
-        for handed in rows.handed.range(..=cursor).map(|(_, handed)| handed) {
+        for handed in rows.handed.range(..after(cursor)).map(|(_, handed)| handed) {
             let stint = handed.row.stint;
             let list = changed.entry(stint).or_insert_with(|| {
                 rows.decided.get(&stint).cloned().unwrap_or_else(|| Decided::new(handed.row.gateway))
@@ -208,54 +244,34 @@ impl Tenure {
     pub(super) fn committed(&self, cursor: Position, lists: Vec<(Stint, Decided)>) {
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         rows.decided.extend(lists);
-        rows.handed = rows.handed.split_off(&Position(cursor.0.saturating_add(1)));
+        rows.handed = rows.handed.split_off(&after(cursor));
     }
+}
+
+/// The first name that can come after everything up to `cursor`.
+fn after(cursor: Position) -> (Position, Stint, i64) {
+    (Position(cursor.0.saturating_add(1)), [0; 16], 0)
 }
 
 /// Reads the inbox without an owner, for whoever only looks.
 pub(super) async fn look(
     dial: &SharedDial,
-    keys: &Keys,
+    keys: Keys,
     after: Position,
     limit: usize,
     wait: Duration,
 ) -> Result<Vec<Arrived>> {
     let deadline = tokio::time::Instant::now() + wait;
-    let mut reader = None;
+    let mut reader = Reader::new(Arc::clone(dial), keys);
     loop {
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        let items = read(dial, &mut reader, keys, after, limit, left).await?;
+        let found = reader.look(after, limit, left).await?;
+        let items = if let Look::Items(items) = found { items } else { Vec::new() };
         if !items.is_empty() || left.is_zero() {
             let arrived = |mut item: Item| Ok(Arrived { position: item.position, entry: Arc::new(entry(&mut item)?) });
             return items.into_iter().map(arrived).collect();
         }
     }
-}
-
-/// Waits for entries on a connection of its own, made anew after an error.
-async fn read(
-    dial: &SharedDial,
-    reader: &mut Option<MultiplexedConnection>,
-    keys: &Keys,
-    after: Position,
-    limit: usize,
-    wait: Duration,
-) -> Result<Vec<Item>> {
-    let mut connection = match reader.take() {
-        Some(connection) => connection,
-        None => dial.dial(PATIENCE + BLOCK).await?,
-    };
-    let mut question = Pipeline::new();
-    let read = question.cmd("XREAD").arg("COUNT").arg(limit);
-    let millis = wait.min(BLOCK).as_millis();
-    if millis > 0 {
-        // Zero would mean for ever.
-        read.arg("BLOCK").arg(u64::try_from(millis).unwrap_or(1));
-    }
-    read.arg("STREAMS").arg(keys.at("inbox")).arg(stream_id(after));
-    let mut told = link::ask(&mut connection, &question).await?;
-    *reader = Some(connection);
-    Item::read(told.pop().unwrap_or_default())
 }
 
 fn entry(item: &mut Item) -> Result<Entry> {
@@ -272,7 +288,7 @@ fn decided(rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<HashMap<Stint, Decided>> {
 }
 
 /// Nothing in a transaction may fail halfway, so that every key is of our type is made sure before the first.
-async fn check_types(connection: &mut MultiplexedConnection, keys: &Keys) -> Result<()> {
+pub(super) async fn check_types(connection: &mut MultiplexedConnection, keys: &Keys) -> Result<()> {
     let mut question = Pipeline::new();
     for (name, _) in TYPES {
         question.cmd("TYPE").arg(keys.at(name));
@@ -281,11 +297,14 @@ async fn check_types(connection: &mut MultiplexedConnection, keys: &Keys) -> Res
     for (name, expected) in TYPES {
         let found: String = told.next()?;
         if found != "none" && found != expected {
-            let key = keys.at(name);
-            return Err(Error::Setup(format!(
-                "the key {key} in Redis is a {found} and should be a {expected}: something else writes under lg:, give leadgate a database of its own"
-            )));
+            return Err(foreign(&keys.at(name), &found, expected));
         }
     }
     Ok(())
+}
+
+pub(super) fn foreign(key: &str, found: &str, expected: &str) -> Error {
+    Error::Setup(format!(
+        "the key {key} in Redis is a {found} and should be a {expected}: something else writes under lg:, give leadgate a database of its own"
+    ))
 }

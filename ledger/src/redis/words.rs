@@ -63,6 +63,11 @@ impl Item {
         streams.pop().map_or_else(|| Ok(Vec::new()), |(_, items)| Self::list(items))
     }
 
+    #[cfg(test)]
+    pub(super) fn at(position: Position) -> Self {
+        Self { position, fields: Vec::new() }
+    }
+
     pub(super) fn take(&mut self, name: &str) -> Option<Vec<u8>> {
         let place = self.fields.iter().position(|(field, _)| field == name)?;
         Some(self.fields.swap_remove(place).1)

@@ -4,10 +4,11 @@ use super::super::books::Said;
 use super::super::keys::Keys;
 use super::super::link;
 use super::super::rows::{Decided, RowName, Stint};
-use super::super::words::Answers;
+use super::super::words::{Answers, moment, position, stream_id};
 use super::Written;
+use crate::commit::Position;
 use crate::error::Result;
-use crate::journal::{Gaps, Identity, JournalReader, ToSend};
+use crate::journal::{Gaps, Identity, JournalReader, Places, ToSend};
 use ::redis::Pipeline;
 use ::redis::aio::MultiplexedConnection;
 use lead::ids::{ChannelId, WorkspaceId};
@@ -35,6 +36,10 @@ pub(super) struct Flow {
     inbox: bool,
     /// The last row put into a pipeline.
     piped: i64,
+    /// Lost rows go back to where they stood.
+    pub(super) refill: Option<Refill>,
+    /// Where confirmed rows came to stand, since it was last noted.
+    pub(super) places: Places,
     drying: VecDeque<(Instant, i64)>,
 }
 
@@ -50,6 +55,8 @@ impl Flow {
             said: None,
             inbox: store.inbox,
             piped: sent,
+            refill: None,
+            places: Places::new(),
             drying: VecDeque::new(),
         }
     }
@@ -62,23 +69,46 @@ impl Flow {
         let (first, stint) = identity.stint(row.seq);
         let before = self.piped.max(first - 1);
         let name = RowName { gateway: identity.gateway, stint, seq: row.seq, before };
-        let put = order.cmd("XADD").arg(Keys::of(&row.workspace).at("inbox"));
-        if self.inbox {
-            put.arg("NOMKSTREAM");
+        let keys = Keys::of(&row.workspace);
+        let put = order.cmd("XADD");
+        match &mut self.refill {
+            Some(refill) if row.seq <= refill.until => {
+                put.arg(keys.refill(&refill.name));
+                if std::mem::replace(&mut refill.begun, true) {
+                    put.arg("NOMKSTREAM");
+                }
+                put.arg(stream_id(refill.place(row)));
+            }
+            _ => {
+                put.arg(keys.at("inbox"));
+                if std::mem::replace(&mut self.inbox, true) {
+                    put.arg("NOMKSTREAM");
+                }
+                put.arg("*");
+            }
         }
-        put.arg("*").arg("row").arg(&name.encode()[..]).arg("entry").arg(&row.entry).arg("raw").arg(&row.raw);
-        self.inbox = true;
+        put.arg("row").arg(&name.encode()[..]).arg("entry").arg(&row.entry).arg("raw").arg(&row.raw);
         self.piped = row.seq;
         true
     }
 
-    pub(super) fn confirmed(&mut self, seq: i64, written: Written) {
+    /// Redis has answered with the position of a row.
+    pub(super) fn confirmed(&mut self, seq: i64, place: Position, written: Written) {
         self.sent = seq;
+        if self.refill.as_ref().is_none_or(|refill| seq > refill.until) {
+            self.places.push((seq, place));
+        }
         match written {
             Written::Safe => self.released = seq,
             Written::Soon => self.drying.push_back((Instant::now(), seq)),
             Written::Never => {}
         }
+    }
+
+    /// Everything up to `seq` has arrived after all.
+    pub(super) fn go_on_after(&mut self, seq: i64) {
+        self.sent = seq;
+        self.piped = seq;
     }
 
     /// What was answered long enough ago is on the disk, while there is one.
@@ -90,11 +120,55 @@ impl Flow {
     }
 }
 
+/// Rows on their way back after a loss.
+#[derive(Debug)]
+pub(super) struct Refill {
+    /// What this gateway is called in keys.
+    pub(super) name: String,
+    /// The last row whose place is known.
+    pub(super) until: i64,
+    /// Redis's clock when it began.
+    pub(super) since: u64,
+    /// Everything is there; the owner has yet to take it.
+    pub(super) done: bool,
+    places: BTreeMap<i64, Position>,
+    last: Position,
+    begun: bool,
+}
+
+impl Refill {
+    pub(super) fn new(gateway: &[u8; 16], until: i64, since: u64) -> Self {
+        Self {
+            name: data_encoding::HEXLOWER.encode(gateway),
+            until,
+            since,
+            done: false,
+            places: BTreeMap::new(),
+            last: Position::default(),
+            begun: false,
+        }
+    }
+
+    pub(super) fn learn(&mut self, places: BTreeMap<i64, Position>) {
+        self.places = places;
+    }
+
+    /// Where a row stood. One that was never noted stands behind the one before it; before all that were, at its time.
+    fn place(&mut self, row: &ToSend) -> Position {
+        let known = self.places.get(&row.seq).copied();
+        let guess = if self.last == Position::default() { moment(row.received_at) } else { self.last };
+        self.last = known.unwrap_or(guess).max(Position(self.last.0 + 1));
+        self.last
+    }
+}
+
 /// What the store says of a workspace and of the rows of this journal in its state.
 #[derive(Clone, Debug)]
 pub(super) struct StoreState {
     pub(super) born: Vec<u8>,
     pub(super) inbox: bool,
+    /// How far its owner has come.
+    pub(super) cursor: Position,
     decided: HashMap<Stint, Decided>,
 }
 
@@ -108,6 +182,7 @@ pub(super) async fn store_state(
     question.cmd("HSETNX").arg(keys.at("head")).arg("born").arg(&rand::random::<[u8; 16]>());
     question.cmd("HGET").arg(keys.at("head")).arg("born");
     question.cmd("EXISTS").arg(keys.at("inbox"));
+    question.cmd("HGET").arg(keys.at("head")).arg("cursor");
     question.cmd("HMGET").arg(keys.at("rows"));
     for (_, stint) in &identity.stints {
         question.arg(stint);
@@ -115,6 +190,8 @@ pub(super) async fn store_state(
     let mut told = Answers::of(link::ask(connection, &question).await?);
     let _: i64 = told.next()?;
     let (born, inbox): (Vec<u8>, bool) = (told.next()?, told.next()?);
+    let cursor: Option<String> = told.next()?;
+    let cursor = cursor.map_or(Ok(Position::default()), |id| position(&id))?;
     let lists: Vec<Option<Vec<u8>>> = told.next()?;
     let mut decided = HashMap::new();
     for ((_, stint), list) in identity.stints.iter().zip(lists) {
@@ -122,7 +199,7 @@ pub(super) async fn store_state(
             decided.insert(*stint, Decided::decode(&list)?);
         }
     }
-    Ok(StoreState { born, inbox, decided })
+    Ok(StoreState { born, inbox, cursor, decided })
 }
 
 impl StoreState {

@@ -7,6 +7,7 @@ use crate::error::Result;
 use ::redis::Pipeline;
 use ::redis::aio::MultiplexedConnection;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Above this share of `maxmemory` nothing more is sent; deciding goes on and makes room.
 const FULL_PERCENT: u64 = 75;
@@ -34,6 +35,8 @@ pub(super) struct Server {
     durability: Durability,
     used: u64,
     most: u64,
+    clock: u64,
+    asked: Instant,
     replica: bool,
 }
 
@@ -59,8 +62,15 @@ impl Server {
             durability,
             used: number("used_memory:"),
             most: number("maxmemory:"),
+            clock: number("server_time_usec:") / 1_000,
+            asked: Instant::now(),
             replica: field("role:") == "slave",
         })
+    }
+
+    /// Redis's clock, in milliseconds.
+    pub(super) fn now(&self) -> u64 {
+        self.clock + u64::try_from(self.asked.elapsed().as_millis()).unwrap_or(0)
     }
 
     /// Why nothing should be sent now.

@@ -68,8 +68,10 @@ fn keys(store: &mut Store, says: &Says, name: &str, key: &[u8], rest: &[Bytes]) 
             Answer::text(&(says.now % 1_000 * 1_000).to_string()),
         ]),
         "INFO" => Answer::text(&format!(
-            "redis_version:7.0.15\r\nredis_mode:standalone\r\nrun_id:{}\r\nrole:master\r\nmaster_replid:{}\r\naof_enabled:1\r\naof_last_write_status:ok\r\nused_memory:1000\r\nmaxmemory:0\r\n",
-            says.run_id, says.run_id
+            "redis_version:7.0.15\r\nredis_mode:standalone\r\nrun_id:{}\r\nrole:master\r\nmaster_replid:{}\r\naof_enabled:1\r\naof_last_write_status:ok\r\nused_memory:1000\r\nmaxmemory:0\r\nserver_time_usec:{}\r\n",
+            says.run_id,
+            says.run_id,
+            says.now * 1_000
         )),
         "CONFIG" => Answer::List(vec![Answer::text("appendfsync"), Answer::text(says.fsync)]),
         other => panic!("the simulated server does not know {other}"),
@@ -92,6 +94,7 @@ fn set(store: &mut Store, says: &Says, key: &[u8], rest: &[Bytes]) -> Answer {
 fn hashes(store: &mut Store, name: &str, key: &[u8], rest: &[Bytes]) -> Answer {
     match name {
         "HGET" => Answer::maybe(store.hash(key).and_then(|hash| hash.get(&rest[0]))),
+        "HEXISTS" => Answer::Number(store.hash(key).is_some_and(|hash| hash.contains_key(&rest[0])).into()),
         "HMGET" => {
             let hash = store.hash(key);
             Answer::List(rest.iter().map(|field| Answer::maybe(hash.and_then(|hash| hash.get(field)))).collect())

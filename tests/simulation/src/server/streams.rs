@@ -32,23 +32,28 @@ fn xadd(store: &mut Store, says: &Says, key: &[u8], rest: &[Bytes]) -> Answer {
     if must_exist && store.stream(key).is_none() {
         return Answer::Nil;
     }
-    assert_eq!(rest[0], b"*", "the ledger lets the server name its entries");
+    let last = store.stream(key).map_or((0, 0), |stream| stream.last);
+    let next = match rest[0].as_slice() {
+        b"*" if says.now > last.0 => (says.now, 0),
+        b"*" => (last.0, last.1 + 1),
+        named if id(named) > last => id(named),
+        _ => return Answer::Refusal("ERR The ID specified in XADD is equal or smaller".to_owned()),
+    };
     let stream = store.stream_mut(key);
-    let next = if says.now > stream.last.0 { (says.now, 0) } else { (stream.last.0, stream.last.1 + 1) };
     stream.last = next;
     stream.entries.insert(next, rest[1..].to_vec());
     Answer::text(&format!("{}-{}", next.0, next.1))
 }
 
 fn range(stream: Option<&Stream>, low: &[u8], high: &[u8], limit: &[Bytes], back: bool) -> Answer {
-    assert_eq!(high, b"+", "every range of the ledger is open above");
+    let last = if high == b"+" { (u64::MAX, u64::MAX) } else { id(high) };
     let first = match low {
         b"-" => (0, 0),
         [b'(', rest @ ..] => after(id(rest)),
         low => id(low),
     };
     let count = limit.get(1).map_or(usize::MAX, |count| number(count).unsigned_abs() as usize);
-    let all = stream.into_iter().flat_map(|stream| stream.entries.range(first..));
+    let all = stream.into_iter().flat_map(|stream| stream.entries.range(first..=last.max(first)));
     let mut found: Vec<_> = all.map(|(id, fields)| entry(*id, fields)).collect();
     if back {
         found.reverse();

@@ -142,6 +142,8 @@ enum Job {
 struct Health {
     healthy: AtomicBool,
     waiting: AtomicU64,
+    /// Jobs that the thread has not finished.
+    jobs: AtomicU64,
     /// The newest committed row; readers wait for it to grow.
     newest: watch::Sender<i64>,
     /// Set once, when the disk has failed in a way that only a restart mends.
@@ -168,6 +170,7 @@ impl Journal {
         let health = Arc::new(Health {
             healthy: AtomicBool::new(true),
             waiting: AtomicU64::new(0),
+            jobs: AtomicU64::new(0),
             newest: watch::Sender::new(newest),
             broken: watch::Sender::new(false),
         });
@@ -188,11 +191,9 @@ impl Journal {
         let rows = self.encode_all(rows).await;
         let (done, answer) = oneshot::channel();
         self.health.waiting.fetch_add(1, Ordering::Relaxed);
-        let sent = self.jobs.try_send(Job::Append { rows: rows?, done });
-        let outcome = match sent {
+        let outcome = match rows.and_then(|rows| self.job(Job::Append { rows, done })) {
             Ok(()) => answer.await.unwrap_or(Err(Error::Closed)),
-            Err(TrySendError::Full(_)) => Err(Error::Busy),
-            Err(TrySendError::Disconnected(_)) => Err(Error::Closed),
+            Err(error) => Err(error),
         };
         self.health.waiting.fetch_sub(1, Ordering::Relaxed);
         outcome
@@ -206,6 +207,11 @@ impl Journal {
     /// Appends that wait for their commit.
     pub fn waiting(&self) -> u64 {
         self.health.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Nothing has been handed to the thread that it has not finished.
+    pub fn is_idle(&self) -> bool {
+        self.health.jobs.load(Ordering::Acquire) == 0
     }
 
     /// Resolves when the disk has failed so that only a restart mends it.
@@ -274,9 +280,13 @@ impl Journal {
     }
 
     fn job(&self, job: Job) -> Result<()> {
-        self.jobs.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => Error::Busy,
-            TrySendError::Disconnected(_) => Error::Closed,
+        self.health.jobs.fetch_add(1, Ordering::AcqRel);
+        self.jobs.try_send(job).map_err(|refused| {
+            self.health.jobs.fetch_sub(1, Ordering::AcqRel);
+            match refused {
+                TrySendError::Full(_) => Error::Busy,
+                TrySendError::Disconnected(_) => Error::Closed,
+            }
         })
     }
 

@@ -150,9 +150,13 @@ impl Ledger for Redis {
         let mut order = Pipeline::new();
         order.cmd("SET").arg(&key).arg(holder).arg("NX").arg("GET").arg("PX").arg(life);
         let held: Option<String> = read(self.shared.ask(&order).await?.pop().unwrap_or_default())?;
-        if held.as_deref() == Some(holder) {
+        if held.is_some() {
             let mut keep = Pipeline::new();
-            keep.cmd("PEXPIRE").arg(&key).arg(life);
+            let order = keep.cmd("PEXPIRE").arg(&key).arg(life);
+            if held.as_deref() != Some(holder) {
+                // Only ever shorter: a server whose clock went back would keep a dead holder's lease for as long.
+                order.arg("LT");
+            }
             self.shared.ask(&keep).await?;
         }
         Ok(held.is_none_or(|held| held == holder))
@@ -184,6 +188,11 @@ impl Ledger for Redis {
             order.cmd("ZADD").arg(keys::WORKERS).arg(until).arg(holder);
         }
         order.cmd("ZREMRANGEBYSCORE").arg(keys::WORKERS).arg("-inf").arg(format!("({now}"));
+        if !life.is_zero() {
+            // Nobody promises to live so long: the server's clock was ahead when he did.
+            let longest = now + 4 * u64::try_from(life.as_millis()).unwrap_or(0);
+            order.cmd("ZREMRANGEBYSCORE").arg(keys::WORKERS).arg(format!("({longest}")).arg("+inf");
+        }
         order.cmd("ZCARD").arg(keys::WORKERS);
         read(self.shared.ask(&order).await?.pop().unwrap_or_default())
     }

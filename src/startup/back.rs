@@ -45,7 +45,7 @@ impl Back {
             unreleased: embedded.then(|| Unreleased::register(registry)).transpose()?,
             config: bounds,
             keep: keep(machine),
-            clock: workers::clock::Clock,
+            clock: workers::clock::Clock::Wall,
             workspaces: served,
         };
         tokio::spawn(keeper.run(stop.clone()));

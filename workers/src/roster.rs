@@ -66,13 +66,19 @@ impl Roster {
             ledger,
             metrics,
             config,
-            clock: Clock,
+            clock: Clock::Wall,
             holder,
             wanted,
             served: watch::Sender::new(Vec::new()),
             running: BTreeMap::new(),
             failing: false,
         }
+    }
+
+    /// Engines by another clock than the machine's.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// The workspaces this worker decides for.
@@ -150,7 +156,7 @@ impl Roster {
             ledger: Arc::clone(&self.ledger),
             metrics: self.metrics.clone(),
             config: self.config.clone(),
-            clock: self.clock,
+            clock: self.clock.clone(),
             // One each: an engine that decides must not hide that another hangs.
             watchdog: Watchdog::start(self.config.watchdog.0),
         };

@@ -61,6 +61,7 @@ impl Writer {
                     job => other = Some(job),
                 }
             }
+            let taken = waiting.len() as u64 + u64::from(other.is_some());
             if !waiting.is_empty() {
                 self.append(waiting);
             }
@@ -80,10 +81,12 @@ impl Writer {
                     let _ = self.db.pragma_update(None, "wal_checkpoint", "TRUNCATE");
                     drop(self.db);
                     let _ = done.send(());
+                    self.health.jobs.fetch_sub(taken, Ordering::AcqRel);
                     return;
                 }
                 Some(Job::Append { .. }) | None => {}
             }
+            self.health.jobs.fetch_sub(taken, Ordering::AcqRel);
             if *self.health.broken.borrow() {
                 return;
             }

@@ -191,7 +191,7 @@ async fn decide(
         metrics: metrics.clone(),
         watchdog: Watchdog::start(config.watchdog.0),
         config,
-        clock: workers::clock::Clock,
+        clock: workers::clock::Clock::Wall,
     };
     let stop = CancellationToken::new();
     let begun = Instant::now();

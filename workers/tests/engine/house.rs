@@ -83,7 +83,7 @@ impl House {
             rules: Arc::clone(&self.rules),
             ledger: Arc::clone(&self.spy) as _,
             metrics: self.metrics.clone(),
-            clock: Clock,
+            clock: Clock::Wall,
             watchdog: Watchdog::start(config.watchdog.0),
             config,
         };
@@ -152,7 +152,7 @@ pub(crate) fn post(n: u32) -> Entry {
 }
 
 pub(crate) fn post_now(n: u32) -> Entry {
-    made(n, "+79035550000", None, Clock.now())
+    made(n, "+79035550000", None, Clock::Wall.now())
 }
 
 /// A post without an id of its provider: its content says whether it was here before.

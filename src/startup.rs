@@ -10,7 +10,6 @@ mod engines;
 mod front;
 mod hints;
 mod house;
-#[expect(dead_code, reason = "the house does not ask yet")]
 mod settings;
 pub(crate) mod store;
 mod views;

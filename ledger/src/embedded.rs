@@ -292,14 +292,12 @@ impl Ledger for Embedded {
     async fn backup(&self, folder: &Path) -> Result<()> {
         let to = folder.to_owned();
         std::fs::create_dir_all(&to).map_err(|source| Error::File { path: to.display().to_string(), source })?;
-        // The ledger first: the journal copied after it holds at least every row the ledger has decided.
         self.writer
             .call({
                 let to = to.clone();
                 move |store| store.backup(&to)
             })
             .await?;
-        self.journal.backup(&to).await?;
         let pepper = to.join("pepper");
         std::fs::copy(self.folder.join("pepper"), &pepper).map(drop).or_else(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Ok(()),

@@ -142,7 +142,8 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Removes what is past its age and past every registered consumer. Returns how much.
     async fn trim(&self, now: At, keep: &Keep) -> Result<u64>;
 
-    /// A consistent copy into a new folder.
+    /// A consistent copy into a new folder. A journal is copied after it by whoever has one, so that its copy holds
+    /// every row that this copy has not decided.
     async fn backup(&self, folder: &std::path::Path) -> Result<()>;
 }
 

@@ -8,6 +8,7 @@ mod bell;
 mod books;
 mod commit;
 mod desk;
+mod dump;
 mod forward;
 mod greet;
 mod inbox;
@@ -21,6 +22,7 @@ mod tenure;
 mod trim;
 mod words;
 
+pub use dump::{Dump, Progress, Restored};
 pub use forward::{Durability, Forwarder, Forwarding, Unreleased};
 pub use inspect::Inspection;
 pub use link::{Address, Dial, SharedDial};
@@ -399,7 +401,7 @@ impl Ledger for Redis {
         Ok(removed)
     }
 
-    async fn backup(&self, _folder: &Path) -> Result<()> {
-        Err(Error::Setup("not yet".to_owned()))
+    async fn backup(&self, folder: &Path) -> Result<()> {
+        self.dump(folder).await
     }
 }

@@ -1,6 +1,6 @@
 //! What can be typed? The definition of the command line, and who answers each command.
 //!
-//! `run` and `check` work on this machine; everything else asks the desk of the running product ([`desk_client`]),
+//! `run`, `check`, `restore` and `journal` work on this machine; everything else asks the desk of the running product ([`desk_client`]),
 //! found by [`desk_place`]. A command fails with one sentence ([`failure`]) and answers through [`output`].
 
 mod aside;
@@ -14,8 +14,10 @@ mod exclude;
 mod exclude_file;
 mod failure;
 mod http;
+mod journal;
 mod output;
 mod presence;
+mod restore;
 mod send;
 mod sse;
 mod tail;
@@ -138,7 +140,10 @@ pub(crate) enum Command {
     /// Copy everything into a folder while the product runs
     Backup(backup::Backup),
     /// Bring a backup back, while the product is stopped
-    Restore(backup::Restore),
+    Restore(restore::Restore),
+    /// What gateways have accepted
+    #[command(subcommand)]
+    Journal(journal::Journal),
 }
 
 /// The environment; what is not text configures nothing.
@@ -160,14 +165,17 @@ pub(crate) fn answer(common: Common, command: Command, env: &Env) -> ExitCode {
 }
 
 fn answered(common: Common, command: Command, env: &Env, out: &mut Output<'_>) -> Result<()> {
-    if let Command::Restore(restore) = &command {
-        return backup::restore(restore, &desk_place::in_force(common.config.as_deref(), env)?.data, out);
-    }
-    let typed = Typed { desk: common.desk.as_deref(), token: common.token, config: common.config.as_deref() };
-    let desk = desk_place::find(typed, env)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::no(format!("failed to start: {}", error.kind())))?;
-    runtime.block_on(asked(&desk, command, out))
+    let config = common.config.as_deref();
+    match command {
+        Command::Restore(restore) => runtime.block_on(restore::run(&restore, &desk_place::in_force(config, env)?, out)),
+        Command::Journal(journal) => runtime.block_on(journal::run(&journal, &desk_place::in_force(config, env)?, out)),
+        command => {
+            let desk = desk_place::find(Typed { desk: common.desk.as_deref(), token: common.token, config }, env)?;
+            runtime.block_on(asked(&desk, command, out))
+        }
+    }
 }
 
 async fn asked(desk: &desk_client::Desk, command: Command, out: &mut Output<'_>) -> Result<()> {
@@ -181,7 +189,7 @@ async fn asked(desk: &desk_client::Desk, command: Command, out: &mut Output<'_>)
         Command::Books(books) => books::run(desk, &books, out).await,
         Command::Presence(presence) => presence::run(desk, &presence, out).await,
         Command::Backup(backup) => backup::run(desk, &backup, out).await,
-        Command::Run { .. } | Command::Check { .. } | Command::Restore(_) => {
+        Command::Run { .. } | Command::Check { .. } | Command::Restore(_) | Command::Journal(_) => {
             unreachable!("answered before anything is asked")
         }
     }

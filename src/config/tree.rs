@@ -103,7 +103,8 @@ fn shorten(text: &str) -> String {
             let host = rest.rsplit_once('@').map_or(rest.to_owned(), |(_, host)| format!("[redacted]@{host}"));
             format!("{scheme}://{host}")
         }
-        None => text.to_owned(),
+        // A URL with a slip in it may hold a password all the same.
+        None => text.rsplit_once('@').map_or(text.to_owned(), |(_, host)| format!("[redacted]@{host}")),
     };
     if safe.chars().count() > SHOWN { safe.chars().take(SHOWN).chain(['…']).collect() } else { safe }
 }
@@ -269,6 +270,7 @@ mod tests {
         for (value, shown) in [
             ("redis://user:hidden@host:6379/0", "\"redis://[redacted]@host:6379/0\""),
             ("https://crm.example.com/hook?key=hidden", "\"https://crm.example.com/hook\""),
+            ("redis//user:hidden@host:6379/0", "\"[redacted]@host:6379/0\""),
             ("plain", "\"plain\""),
         ] {
             assert_eq!(Value::Text(value.to_owned()).shown(), shown);

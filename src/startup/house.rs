@@ -78,6 +78,7 @@ impl House {
         let Self { machine, role, built_in, store, watcher, mut rules, registry, ready, stale, front, probes } = self;
         let first = Arc::clone(&rules.borrow_and_update());
         let stop = CancellationToken::new();
+        super::settings::watch(&store.kind, &machine.store, &registry, &stop)?;
         let back = (role != Role::Gateway).then(|| Back::open(&machine, &store, &registry, probes, &stop));
         let back = back.transpose()?;
         if let Some(back) = &back {

@@ -12,7 +12,7 @@ import { after, before, test } from 'node:test';
 import { createRequire } from 'node:module';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-const require = createRequire(join(process.env.BROWSER_TOOLS ?? join(ROOT, 'tests/.tools/browser'), 'package.json'));
+const require = createRequire(join(process.env.BROWSER_TOOLS ?? join(ROOT, 'tests/.tools/node'), 'package.json'));
 const { chromium } = require('playwright-core');
 
 const BINARY = process.env.LEADGATE_BIN ?? join(ROOT, 'target/release/leadgate');

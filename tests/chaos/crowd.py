@@ -159,10 +159,10 @@ class Crowd:
 
     def send_on(self, nth):
         rng = random.Random(f"{self.seed}:{nth}")
-        line = Line(self.host)
+        line = self.line(nth)
         while not self.closing.is_set():
             with self.lock:
-                person = invent(self.first + len(self.persons), rng, self.public)
+                person = self.newcomer(self.first + len(self.persons), rng)
                 self.persons.append(person)
             for knock in person.knocks:
                 if not self.send(line, person, knock, rng):
@@ -172,6 +172,12 @@ class Crowd:
                 self.attempt(line, rng.choice(person.promised()))
             time.sleep(rng.uniform(0, self.pause))
         line.close()
+
+    def line(self, _nth):
+        return Line(self.host)
+
+    def newcomer(self, number, rng):
+        return invent(number, rng, self.public)
 
     def send(self, line, person, knock, rng):
         """Until it is answered 2xx; false when nobody waits for that any more."""

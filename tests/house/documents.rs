@@ -7,7 +7,14 @@ use std::process::Command;
 
 #[test]
 fn what_the_documents_name_is_there() {
-    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/LOGGING.md", "deploy/README.md"];
+    let documents = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "docs/LOGGING.md",
+        "docs/reading-the-stream.md",
+        "deploy/README.md",
+    ];
     let mut missing = Vec::new();
     for document in documents {
         let text = read(&root().join(document));

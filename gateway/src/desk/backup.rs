@@ -27,6 +27,7 @@ pub(super) async fn backup(office: Office<Managing>, Told(target): Told<Target>)
     let made = tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).await;
     made.map_err(|_| Failure::invalid("`folder` cannot be made"))?;
     desk.ledger.backup(&folder).await?;
+    desk.journal.backup(&folder).await?;
     ask::json(StatusCode::OK, &serde_json::json!({ "folder": folder }))
 }
 

@@ -46,6 +46,15 @@ impl JournalReader {
         Ok(found.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// How many rows each workspace has here.
+    pub fn rows(&self) -> Result<BTreeMap<WorkspaceId, u64>> {
+        let mut rows = self.db.prepare("SELECT workspace, count(*) FROM row GROUP BY workspace")?;
+        let found = rows.query_map([], |row| {
+            Ok((WorkspaceId::new(&row.get::<_, String>(0)?), row.get::<_, i64>(1)?.unsigned_abs()))
+        })?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// The bytes of the request behind a row, from the row or the spool.
     pub fn raw(&self, seq: i64) -> Result<Option<Vec<u8>>> {
         let mut row = self.db.prepare_cached("SELECT raw, spool FROM row WHERE seq = ?1")?;

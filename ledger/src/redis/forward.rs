@@ -62,8 +62,9 @@ pub struct Forwarding {
     pub paused: Option<String>,
     /// Rows that are not safe in Redis.
     pub unreleased: Unreleased,
-    /// Rows that Redis has confirmed since the start.
+    /// Rows that Redis has confirmed since the start; in all, and by workspace.
     pub sent: u64,
+    pub sent_of: BTreeMap<WorkspaceId, u64>,
 }
 
 /// Everything forwarding is made of.
@@ -75,6 +76,18 @@ pub struct Forwarder {
     pub keep: Duration,
     pub clock: Arc<dyn Fn() -> At + Send + Sync>,
     pub state: watch::Sender<Forwarding>,
+}
+
+impl Forwarding {
+    /// Every row is safe. Nobody knows that before Redis has answered once.
+    pub fn is_done(&self) -> bool {
+        self.connected && self.paused.is_none() && self.waiting() == 0
+    }
+
+    /// Rows that are not safe.
+    pub fn waiting(&self) -> u64 {
+        self.unreleased.values().map(|(rows, _)| rows).sum()
+    }
 }
 
 impl fmt::Debug for Forwarder {
@@ -296,13 +309,17 @@ impl<'a> Session<'a> {
             return Err(Error::Refused("the inbox is gone".to_owned()));
         }
         let written = self.server.written(&mut self.connection).await?;
-        let count = sent.len() as u64;
-        for ((workspace, seq), place) in sent.into_iter().zip(answers) {
-            if let Some(flow) = self.flows.get_mut(&workspace) {
-                flow.confirmed(seq, position(&read::<String>(place)?)?, written);
+        for ((workspace, seq), place) in sent.iter().zip(answers) {
+            if let Some(flow) = self.flows.get_mut(workspace) {
+                flow.confirmed(*seq, position(&read::<String>(place)?)?, written);
             }
         }
-        self.house.state.send_modify(|state| state.sent += count);
+        self.house.state.send_modify(|state| {
+            state.sent += sent.len() as u64;
+            for (workspace, _) in sent {
+                *state.sent_of.entry(workspace).or_default() += 1;
+            }
+        });
         Ok(())
     }
 

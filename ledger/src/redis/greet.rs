@@ -2,6 +2,7 @@
 //! writes.
 
 use super::Redis;
+use super::dump::RESTORING;
 use super::keys::STORE;
 use super::link::{self, PATIENCE};
 use super::words::Answers;
@@ -32,29 +33,32 @@ pub(super) async fn greet(connection: &mut MultiplexedConnection, fingerprint: &
     let mut question = Pipeline::new();
     question.cmd("HSETNX").arg(STORE).arg("layout").arg(LAYOUT);
     question.cmd("HSETNX").arg(STORE).arg("pepper").arg(fingerprint);
-    question.cmd("HMGET").arg(STORE).arg("layout").arg("pepper");
+    question.cmd("HMGET").arg(STORE).arg("layout").arg("pepper").arg(RESTORING);
     let mut told = Answers::of(link::ask(connection, &question).await?);
     let _: (i64, i64) = (told.next()?, told.next()?);
-    let (layout, pepper): (i64, String) = told.next()?;
-    check_store(Some(layout), Some(&pepper), fingerprint)
+    let (layout, pepper, restoring): (i64, String, Option<i64>) = told.next()?;
+    check_store(Some(layout), Some(&pepper), fingerprint)?;
+    check_whole(restoring)
 }
 
 /// The same questions, and nothing is written: a store that nobody has begun is fine. True: it is begun.
 pub(super) async fn look(connection: &mut MultiplexedConnection, fingerprint: &str) -> Result<bool> {
     check_server(connection).await?;
     let mut question = Pipeline::new();
-    question.cmd("HMGET").arg(STORE).arg("layout").arg("pepper");
-    let (layout, pepper): (Option<i64>, Option<String>) =
+    question.cmd("HMGET").arg(STORE).arg("layout").arg("pepper").arg(RESTORING);
+    let (layout, pepper, restoring): (Option<i64>, Option<String>, Option<i64>) =
         Answers::of(link::ask(connection, &question).await?).next()?;
     check_store(layout, pepper.as_deref(), fingerprint)?;
+    check_whole(restoring)?;
     Ok(layout.is_some())
 }
 
-async fn check_server(connection: &mut MultiplexedConnection) -> Result<()> {
+/// Fails when this is no server for us; returns its version.
+pub(super) async fn check_server(connection: &mut MultiplexedConnection) -> Result<String> {
     let mut question = Pipeline::new();
     question.cmd("INFO").arg("server");
     let info: String = Answers::of(link::ask(connection, &question).await?).next()?;
-    check_version(&info)
+    check_version(&info).map(str::to_owned)
 }
 
 fn check_store(layout: Option<i64>, pepper: Option<&str>, fingerprint: &str) -> Result<()> {
@@ -69,7 +73,16 @@ fn check_store(layout: Option<i64>, pepper: Option<&str>, fingerprint: &str) -> 
     Ok(())
 }
 
-fn check_version(info: &str) -> Result<()> {
+fn check_whole(restoring: Option<i64>) -> Result<()> {
+    match restoring {
+        None => Ok(()),
+        Some(_) => Err(Error::Setup(
+            "a backup is being restored into this Redis, or was cut short there: wait for its end, or empty this Redis and restore again".to_owned(),
+        )),
+    }
+}
+
+fn check_version(info: &str) -> Result<&str> {
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     if field("redis_mode:") == Some("cluster") {
         return Err(Error::Setup(
@@ -83,7 +96,7 @@ fn check_version(info: &str) -> Result<()> {
         let (major, minor) = OLDEST;
         return Err(Error::Setup(format!("Redis {version} is too old: leadgate needs {major}.{minor} or newer")));
     }
-    Ok(())
+    Ok(version)
 }
 
 #[cfg(test)]

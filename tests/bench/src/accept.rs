@@ -1,18 +1,18 @@
 //! How fast is a knock made durable, under 64 connections, against the least a durable server can do? And what memory
 //! and start-up time does that take?
 
-use crate::client::{self, Client, Posted};
+use crate::client::{self, Posted};
 use crate::machine::{memory_mib, processor_us};
 use crate::process::{self, Process};
 use crate::report::{Figure, median};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-const CONNECTIONS: usize = 64;
+pub(crate) const CONNECTIONS: usize = 64;
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Accept {
@@ -50,11 +50,11 @@ pub(crate) async fn run(folder: &Path, rounds: usize, time: Duration) -> Result<
         let before = processor_us(&server.id().to_string());
         let posted = client::flood(server.public, CONNECTIONS, time, &person).await?;
         costs.push((processor_us(&server.id().to_string()) - before) / posted.answered as f64);
-        decided.push(verdicts(&server).await? / posted.answered as f64);
+        decided.push(server.metric("leadgate_signals_total").await? / posted.answered as f64);
         leadgate.push(posted);
         highest = highest.max(memory_mib(server.id(), "VmHWM"));
         server.stop().await?;
-        let server = Process::floor(&folder.join(format!("floor-{round}"))).await?;
+        let server = Process::floor(folder.join(format!("floor-{round}"))).await?;
         let posted = client::flood(server.public, CONNECTIONS, time, &person).await?;
         floor_costs.push(processor_us(&server.id().to_string()) / posted.answered as f64);
         floor.push(posted);
@@ -77,15 +77,6 @@ pub(crate) async fn run(folder: &Path, rounds: usize, time: Duration) -> Result<
         floor_processor_us: median(&floor_costs),
     };
     Ok((accept, highest))
-}
-
-/// Entries that have a verdict, by the product's own count.
-async fn verdicts(server: &Process) -> Result<f64> {
-    let desk = server.desk.context("the product has a desk")?;
-    let (_, page) = Client::connect(desk).await?.get("/metrics").await?;
-    let page = String::from_utf8_lossy(&page);
-    let counts = page.lines().filter(|line| line.starts_with("leadgate_signals_total{"));
-    Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
 }
 
 /// Memory at rest, and how long a start takes, on an empty folder and again.

@@ -17,6 +17,8 @@ use std::time::Duration;
 
 pub(crate) const WORKSPACE: &str = "demo";
 pub(crate) const CHANNEL: &str = "demo-form";
+/// Under which the bench knows people.
+pub(crate) const PEPPER: &str = "the pepper of the bench";
 
 /// Mobile prefixes with 10^7 numbers each.
 const PREFIXES: [&str; 8] = ["903", "905", "906", "909", "916", "917", "926", "929"];
@@ -119,7 +121,7 @@ pub(crate) fn rules() -> Rules {
         people: vec![person("ivan", Some(10), 2), person("anna", None, 1)],
         exclusions: Vec::new(),
         own: BTreeSet::new(),
-        pepper: Pepper::new(b"the pepper of the bench"),
+        pepper: Pepper::new(PEPPER.as_bytes()),
     }
 }
 

@@ -4,28 +4,20 @@
 //! reading of the inbox, no look-ups, no rules. Both runs alternate, each on a fresh copy.
 
 use crate::customers;
+use crate::deciding::{self, Mix, Phases, Ran};
 use crate::known;
 use crate::machine::processor_us;
 use crate::report::{Figure, median};
-use anyhow::{Context as _, Result, ensure};
-use arc_swap::ArcSwap;
+use anyhow::{Context as _, Result};
 use lead::rules::Rules;
 use lead::time::At;
 use ledger::embedded::Embedded;
-use ledger::journal::{Bounds, Journal, Row};
+use ledger::journal::{Bounds, Journal};
 use ledger::{Batch, Ledger, SharedLedger};
-use prometheus::Registry;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
-use workers::batch::Decider;
-use workers::engine::Engine;
-use workers::watchdog::Watchdog;
-
-/// People who were never here before start at this number.
-const STRANGERS: u64 = 30_000_000;
 
 /// What one run is asked to do.
 #[derive(Clone, Debug)]
@@ -33,30 +25,6 @@ pub(crate) struct Plan {
     pub(crate) known: Vec<u64>,
     pub(crate) entries: u64,
     pub(crate) rounds: usize,
-}
-
-/// Who the entries are from.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Mix {
-    /// Every entry makes a new lead of a new contact.
-    Strangers,
-    /// Of twenty: ten strangers, four with an open lead, four whose lead was closed, two posts sent twice.
-    Everyday,
-}
-
-impl Mix {
-    fn person(self, index: u64, known: u64) -> u64 {
-        let stranger = STRANGERS + index;
-        let spread = |parity: u64| (index.wrapping_mul(7_919) % known) / 2 * 2 + parity;
-        match (self, index % 20) {
-            (Mix::Strangers, _) => stranger,
-            (Mix::Everyday, 0..10) => stranger,
-            (Mix::Everyday, 10..14) => spread(0),
-            (Mix::Everyday, 14..18) => spread(1),
-            (Mix::Everyday, _) => stranger - 10,
-        }
-    }
 }
 
 /// One line of the result.
@@ -133,9 +101,10 @@ async fn level(
     for _ in 0..rounds {
         copy(&loaded, &work)?;
         let before = processor_us("self");
-        let took = decide(&work, rules, entries, &mut verdicts).await?;
+        let ran = decide(&work, rules, entries).await?;
         costs.push(cost(before));
-        engine.push(entries as f64 / took.as_secs_f64());
+        engine.push(entries as f64 / ran.took.as_secs_f64());
+        verdicts = ran.verdicts;
         copy(&loaded, &work)?;
         let before = processor_us("self");
         let took = replay(&work, rules, &batches).await?;
@@ -161,105 +130,23 @@ async fn level(
 /// The accepted entries, waiting to be decided.
 async fn journal(folder: &Path, mix: Mix, known: u64, entries: u64) -> Result<()> {
     let store = Store::open(folder)?;
-    let (channel, start) = (customers::channel("form"), now());
-    let mut rows: Vec<Row> = Vec::new();
-    for index in 0..entries {
-        let at = start.plus(Duration::from_micros(index * 100));
-        rows.push(customers::row(&channel, mix.person(index, known), at));
-        if rows.len() == 256 || index + 1 == entries {
-            store.journal.append(std::mem::take(&mut rows)).await?;
-        }
-    }
+    deciding::accept(&store.journal, mix, known, entries).await?;
     store.close().await;
     Ok(())
 }
 
-/// Runs the engine until every entry is decided.
-async fn decide(
-    folder: &Path,
-    rules: &Arc<Rules>,
-    entries: u64,
-    verdicts: &mut std::collections::BTreeMap<String, f64>,
-) -> Result<Duration> {
+async fn decide(folder: &Path, rules: &Arc<Rules>, entries: u64) -> Result<Ran> {
     let store = Store::open(folder)?;
-    let metrics = workers::Metrics::register(&Registry::new())?;
-    let config = workers::Config::default();
-    let engine = Engine {
-        workspace: rules.workspace.clone(),
-        rules: Arc::new(ArcSwap::new(Arc::clone(rules))),
-        ledger: Arc::clone(&store.ledger) as SharedLedger,
-        metrics: metrics.clone(),
-        watchdog: Watchdog::start(config.watchdog.0),
-        config,
-        clock: workers::clock::Clock::Wall,
-    };
-    let stop = CancellationToken::new();
-    let begun = Instant::now();
-    let engine = tokio::spawn(engine.run(stop.clone()));
-    while decided(&metrics) < entries {
-        ensure!(begun.elapsed() < Duration::from_mins(10), "the engine did not finish in time");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    let took = begun.elapsed();
-    stop.cancel();
-    engine.await?;
-    verdicts.clear();
-    for verdict in lead::books::Verdict::ALL {
-        let count =
-            metrics.signals.with_label_values(&[customers::WORKSPACE, customers::CHANNEL, verdict.word()]).get();
-        if count > 0 {
-            verdicts.insert(verdict.word().to_owned(), count as f64 / entries as f64);
-        }
-    }
+    let ran = deciding::run(Arc::clone(&store.ledger) as SharedLedger, rules, entries).await?;
     store.close().await;
-    Ok(took)
+    Ok(ran)
 }
 
-/// Counted after each commit.
-fn decided(metrics: &workers::Metrics) -> u64 {
-    let of = |verdict: &lead::books::Verdict| {
-        metrics.signals.with_label_values(&[customers::WORKSPACE, customers::CHANNEL, verdict.word()]).get()
-    };
-    lead::books::Verdict::ALL.iter().map(of).sum()
-}
-
-/// Where the time of one entry goes when nothing runs beside anything else.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Phases {
-    inbox_us: f64,
-    look_ups_us: f64,
-    deciding_us: f64,
-    commit_us: f64,
-}
-
-/// Decides everything once, one step after the other, and keeps a copy of each batch.
 async fn record(folder: &Path, rules: &Rules, entries: u64) -> Result<(Vec<Batch>, Phases)> {
     let store = Store::open(folder)?;
-    let watchdog = Watchdog::start(Duration::from_mins(1));
-    let claim = store.ledger.claim(&rules.workspace).await?;
-    let decider = Decider { workspace: &rules.workspace, rules, ledger: &*store.ledger, watchdog: &watchdog };
-    let (mut cursor, mut batches, mut phases) = (claim.cursor, Vec::new(), Phases::default());
-    let share = |spent: Duration| spent.as_secs_f64() * 1e6 / entries as f64;
-    loop {
-        let size = workers::Config::default().batch;
-        let begun = Instant::now();
-        let found = store.ledger.inbox(&rules.workspace, cursor, size, Duration::ZERO).await?;
-        let read = Instant::now();
-        let Some(last) = found.last().map(|last| last.position) else { break };
-        let decided = decider.decide(&found, &[], cursor).await;
-        let decided = decided.map_err(|why| anyhow::anyhow!("undecided: {why:?}"))?;
-        let (done, deciding) = (Instant::now(), decided.times.iter().sum());
-        batches.push(decided.batch.clone());
-        let kept = Instant::now();
-        store.ledger.commit(&rules.workspace, &claim, decided.batch).await?;
-        phases.inbox_us += share(read - begun);
-        phases.deciding_us += share(deciding);
-        phases.look_ups_us += share((done - read).saturating_sub(deciding));
-        phases.commit_us += share(kept.elapsed());
-        cursor = last;
-    }
+    let recorded = deciding::step_by_step(&*store.ledger, rules, entries).await?;
     store.close().await;
-    Ok((batches, phases))
+    Ok(recorded)
 }
 
 /// The floor: writes the batches down, one transaction each.
@@ -316,22 +203,4 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 
 fn now() -> At {
     gateway::clock::Clock::default().now()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_everyday_mix_names_known_people_by_whether_their_lead_is_open() {
-        for index in 0..1_000 {
-            let person = Mix::Everyday.person(index, 10_000);
-            match index % 20 {
-                0..10 => assert_eq!(person, STRANGERS + index),
-                10..14 => assert!(person < 10_000 && person.is_multiple_of(2)),
-                14..18 => assert!(person < 10_000 && !person.is_multiple_of(2)),
-                _ => assert_eq!(person, STRANGERS + index - 10, "somebody of the same twenty"),
-            }
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! The floor of accepting: the least a server can do that is durable before it answers. The same HTTP library with the
-//! same settings, one thread that writes raw bodies into SQLite (WAL, FULL) in groups, and nothing else.
+//! same settings, and then either one thread that writes raw bodies into SQLite (WAL, FULL) in groups, or one XADD of
+//! the raw body over the one connection to Redis that all requests share; and nothing else.
 
 use anyhow::Result;
 use bytes::Bytes;
@@ -11,6 +12,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use redis::Client;
+use redis::aio::MultiplexedConnection;
 use rusqlite::{Connection, params};
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -25,17 +28,50 @@ const WAITING: usize = 4_096;
 
 type Waiting = (Bytes, oneshot::Sender<bool>);
 
+/// Where bodies go.
+#[derive(Clone)]
+enum Store {
+    Sqlite(SyncSender<Waiting>),
+    Redis(MultiplexedConnection),
+}
+
+impl Store {
+    /// A folder, or the address of a Redis.
+    async fn open(target: &str) -> Result<Self> {
+        if target.starts_with("redis://") {
+            return Ok(Self::Redis(Client::open(target)?.get_multiplexed_async_connection().await?));
+        }
+        let db = open(Path::new(target))?;
+        let (rows, queue) = sync_channel::<Waiting>(WAITING);
+        std::thread::spawn(move || write(db, &queue));
+        Ok(Self::Sqlite(rows))
+    }
+
+    async fn keep(self, body: Bytes) -> Result<bool> {
+        match self {
+            Self::Sqlite(rows) => {
+                let (done, answer) = oneshot::channel();
+                rows.try_send((body, done))?;
+                Ok(answer.await?)
+            }
+            Self::Redis(mut connection) => {
+                let order = redis::cmd("XADD").arg("floor").arg("*").arg("raw").arg(body.as_ref()).take();
+                let _id: String = order.query_async(&mut connection).await?;
+                Ok(true)
+            }
+        }
+    }
+}
+
 /// Serves until killed.
-pub(crate) async fn serve(listen: SocketAddr, folder: &Path) -> Result<()> {
-    let db = open(folder)?;
-    let (rows, queue) = sync_channel::<Waiting>(WAITING);
-    std::thread::spawn(move || write(db, &queue));
+pub(crate) async fn serve(listen: SocketAddr, target: &str) -> Result<()> {
+    let store = Store::open(target).await?;
     let listener = TcpListener::bind(listen).await?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let rows = rows.clone();
-        let service = service_fn(move |request| answer(rows.clone(), request));
+        let store = store.clone();
+        let service = service_fn(move |request| answer(store.clone(), request));
         tokio::spawn(http().serve_connection(TokioIo::new(stream), service));
     }
 }
@@ -52,21 +88,17 @@ fn http() -> http1::Builder {
     http
 }
 
-async fn answer(rows: SyncSender<Waiting>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let stored = store(&rows, request).await.unwrap_or(false);
+async fn answer(store: Store, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let stored = match request.into_body().collect().await {
+        Ok(body) => store.keep(body.to_bytes()).await.unwrap_or(false),
+        Err(_) => false,
+    };
     let mut response = Response::new(Full::new(Bytes::from_static(br#"{"status":"accepted"}"#)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if !stored {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
     Ok(response)
-}
-
-async fn store(rows: &SyncSender<Waiting>, request: Request<Incoming>) -> Result<bool> {
-    let body = request.into_body().collect().await?.to_bytes();
-    let (done, answer) = oneshot::channel();
-    rows.try_send((body, done))?;
-    Ok(answer.await?)
 }
 
 fn open(folder: &Path) -> Result<Connection> {

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 const CONNECTIONS: usize = 64;
 /// The time between two posts.
-const APART: Duration = Duration::from_millis(1);
+pub(crate) const APART: Duration = Duration::from_millis(1);
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Latency {
@@ -37,25 +37,14 @@ pub(crate) async fn run(folder: &Path, time: Duration) -> Result<Latency> {
     let (_kept, body) =
         Client::connect(desk).await?.stream(&format!("/v1/workspaces/{}/events", customers::WORKSPACE)).await?;
     let reader = tokio::spawn(read(body, posts));
-    let due = post_all(server.public, posts).await?;
+    let due = post_all(server.public, posts, APART).await?;
     let seen = tokio::time::timeout(Duration::from_secs(30), reader).await.context("some events never came")???;
     server.stop().await?;
-    let mut took: Vec<f64> =
-        seen.iter().map(|(person, at)| at.saturating_duration_since(due[person]).as_secs_f64() * 1e3).collect();
-    took.sort_by(f64::total_cmp);
-    Ok(Latency {
-        per_s: u32::try_from(Duration::from_secs(1).as_millis() / APART.as_millis())?,
-        posts: took.len(),
-        p50_ms: quantile(&took, 0.5),
-        p90_ms: quantile(&took, 0.9),
-        p99_ms: quantile(&took, 0.99),
-        max_ms: quantile(&took, 1.0),
-        percentiles_ms: (0..=100).map(|percent| quantile(&took, f64::from(percent) / 100.0)).collect(),
-    })
+    Latency::of(&seen, &due)
 }
 
 /// When each person's post was due.
-async fn post_all(to: SocketAddr, posts: u64) -> Result<HashMap<String, Instant>> {
+pub(crate) async fn post_all(to: SocketAddr, posts: u64, apart: Duration) -> Result<HashMap<String, Instant>> {
     let mut lines = Vec::new();
     let mut running = tokio::task::JoinSet::new();
     for _ in 0..CONNECTIONS {
@@ -72,7 +61,7 @@ async fn post_all(to: SocketAddr, posts: u64) -> Result<HashMap<String, Instant>
     let mut due = HashMap::new();
     let start = tokio::time::Instant::now() + Duration::from_millis(50);
     for person in 0..posts {
-        let at = start + APART * u32::try_from(person)?;
+        let at = start + apart * u32::try_from(person)?;
         tokio::time::sleep_until(at).await;
         due.insert(customers::phone(person), at.into_std());
         lines[usize::try_from(person)? % CONNECTIONS].send(person)?;
@@ -85,7 +74,7 @@ async fn post_all(to: SocketAddr, posts: u64) -> Result<HashMap<String, Instant>
 }
 
 /// When the event of each phone was read.
-async fn read(mut body: hyper::body::Incoming, posts: u64) -> Result<HashMap<String, Instant>> {
+pub(crate) async fn read(mut body: hyper::body::Incoming, posts: u64) -> Result<HashMap<String, Instant>> {
     let (mut seen, mut text) = (HashMap::new(), String::new());
     while (seen.len() as u64) < posts {
         let frame = body.frame().await.context("the stream ended")??;
@@ -105,14 +94,36 @@ async fn read(mut body: hyper::body::Incoming, posts: u64) -> Result<HashMap<Str
 
 /// The phone of a `lead.created`.
 fn created(event: &str) -> Option<String> {
-    let phones = event.contains("event: lead.created").then(|| event.split_once(r#""phones":[""#))??.1;
+    event.contains("event: lead.created").then(|| phone(event))?
+}
+
+/// The first phone that an event names.
+pub(crate) fn phone(event: &str) -> Option<String> {
+    let (_, phones) = event.split_once(r#""phones":[""#)?;
     phones.split_once('"').map(|(phone, _)| phone.to_owned())
 }
 
 impl Latency {
-    pub(crate) fn figures(&self) -> Vec<Figure> {
+    /// From when each post was due and when its event was seen.
+    pub(crate) fn of(seen: &HashMap<String, Instant>, due: &HashMap<String, Instant>) -> Result<Self> {
+        let from = |person| due.get(person).context("an event names somebody who never came");
+        let took = seen.iter().map(|(person, at)| Ok(at.saturating_duration_since(*from(person)?).as_secs_f64() * 1e3));
+        let mut took = took.collect::<Result<Vec<f64>>>()?;
+        took.sort_by(f64::total_cmp);
+        Ok(Self {
+            per_s: u32::try_from(Duration::from_secs(1).as_millis() / APART.as_millis())?,
+            posts: took.len(),
+            p50_ms: quantile(&took, 0.5),
+            p90_ms: quantile(&took, 0.9),
+            p99_ms: quantile(&took, 0.99),
+            max_ms: quantile(&took, 1.0),
+            percentiles_ms: (0..=100).map(|percent| quantile(&took, f64::from(percent) / 100.0)).collect(),
+        })
+    }
+
+    pub(crate) fn figures(&self, how: &str) -> Vec<Figure> {
         vec![
-            Figure::new("post to event read, 1,000/s, p50", self.p50_ms, "ms"),
+            Figure::new(format!("{how}post to event read, 1,000/s, p50"), self.p50_ms, "ms"),
             Figure::new("  p90", self.p90_ms, "ms"),
             Figure::new("  p99 (reach 50)", self.p99_ms, "ms"),
             Figure::new("  max", self.max_ms, "ms"),

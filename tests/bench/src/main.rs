@@ -3,6 +3,7 @@
 mod accept;
 mod client;
 mod customers;
+mod deciding;
 mod engine;
 mod floor;
 mod known;
@@ -10,6 +11,7 @@ mod latency;
 mod machine;
 mod plot;
 mod process;
+mod redis;
 mod report;
 mod results;
 mod sources;
@@ -20,29 +22,34 @@ use results::Results;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const USAGE: &str = "usage: bench [all|quick|accept|engine|latency|footprint|sources] [FOLDER] [RESULTS]";
+const USAGE: &str =
+    "usage: bench [all|accept|engine|latency|footprint|sources|redis|redis-ROW] [quick] [FOLDER] [RESULTS]";
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let what = args.first().map_or("all", String::as_str);
-    let folder = args.get(1).map_or_else(|| std::env::temp_dir().join("leadgate-bench"), PathBuf::from);
-    if what == "floor" {
-        let [_, listen, folder] = args.as_slice() else { bail!("usage: bench floor ADDRESS FOLDER") };
-        return floor::serve(listen.parse()?, Path::new(folder)).await;
+    if let [what, listen, target] = args.as_slice()
+        && what == "floor"
+    {
+        return floor::serve(listen.parse()?, target).await;
     }
-    let parts: &[&str] = match what {
-        "all" | "quick" => &["sources", "accept", "latency", "engine"],
-        "footprint" => &["accept"],
-        one @ ("accept" | "engine" | "latency" | "sources") => &[one],
+    let quick = args.iter().any(|word| word == "quick");
+    let words: Vec<&String> = args.iter().filter(|word| *word != "quick").collect();
+    let what = words.first().map_or("all", |what| what.as_str());
+    let folder = words.get(1).map_or_else(|| std::env::temp_dir().join("leadgate-bench"), PathBuf::from);
+    let parts: Vec<&str> = match what {
+        "all" => vec!["sources", "accept", "latency", "engine", "redis"],
+        "footprint" => vec!["accept"],
+        "accept" | "engine" | "latency" | "sources" | "redis" => vec![what],
+        one if one.strip_prefix("redis-").is_some_and(|row| redis::ROWS.contains(&row)) => vec![one],
         _ => bail!(USAGE),
     };
     // A folder of its own below the one named: what lies beside it is not ours to remove.
     let place = folder.join("bench-data");
     remove(&place)?;
-    let results = measure(&place, parts, what == "quick").await?;
+    let results = measure(&place, &parts, quick).await?;
     remove(&place)?;
-    match args.get(2) {
+    match words.get(2) {
         Some(target) => results.write(Path::new(target)),
         None => Ok(()),
     }
@@ -67,10 +74,15 @@ async fn measure(folder: &Path, parts: &[&str], quick: bool) -> Result<Results> 
             }
             "latency" => {
                 let latency = latency::run(folder, time).await?;
-                print(&latency.figures());
+                print(&latency.figures(""));
                 results.latency = Some(latency);
             }
-            _ => results.engine = engine::run(&folder.join("engine"), &plan(quick)).await?,
+            "engine" => results.engine = engine::run(&folder.join("engine"), &plan(quick)).await?,
+            part => {
+                let row = part.strip_prefix("redis-");
+                let rows = row.as_ref().map_or(&redis::ROWS[..], std::slice::from_ref);
+                results.redis = Some(redis::run(&folder.join("redis"), rows, &length(quick, rounds, time)).await?);
+            }
         }
     }
     Ok(results)
@@ -82,6 +94,11 @@ fn plan(quick: bool) -> engine::Plan {
     } else {
         engine::Plan { known: vec![10_000, 100_000, 1_000_000], entries: 20_480, rounds: 3 }
     }
+}
+
+fn length(quick: bool, rounds: usize, time: Duration) -> redis::Length {
+    let (people, each, away) = if quick { (10_000, 1_280, 5) } else { (100_000, 10_240, 60) };
+    redis::Length { rounds, time, plan: plan(quick), people, each, away: Duration::from_secs(away) }
 }
 
 fn remove(folder: &Path) -> Result<()> {

@@ -30,10 +30,22 @@ impl Process {
         Self::start(command, public, Some(desk), (desk, "/ready")).await
     }
 
-    pub(crate) async fn floor(folder: &Path) -> Result<Self> {
+    /// One half of the product, by the configuration in `folder`. Of the workers the desk is where they are probed.
+    pub(crate) async fn half(role: &str, folder: &Path) -> Result<Self> {
+        let (public, desk) = (free_port()?, free_port()?);
+        let mut command = Command::new(product()?);
+        command.current_dir(folder).args(["run", "--role", role]);
+        command.env("LEADGATE__GATEWAY__LISTEN", public.to_string());
+        let key = if role == "workers" { "LEADGATE__WORKERS__LISTEN" } else { "LEADGATE__DESK__LISTEN" };
+        command.env(key, desk.to_string());
+        Self::start(command, public, Some(desk), (desk, "/ready")).await
+    }
+
+    /// A bare server that writes to `target`: a folder, or the address of a Redis.
+    pub(crate) async fn floor(target: impl AsRef<std::ffi::OsStr>) -> Result<Self> {
         let public = free_port()?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("floor").arg(public.to_string()).arg(folder);
+        command.arg("floor").arg(public.to_string()).arg(target);
         Self::start(command, public, None, (public, "/")).await
     }
 
@@ -59,18 +71,32 @@ impl Process {
         self.child.id()
     }
 
+    /// The sum over all series of a metric, by the product's own count.
+    pub(crate) async fn metric(&self, name: &str) -> Result<f64> {
+        let desk = self.desk.context("the product has a desk")?;
+        let (_, page) = Client::connect(desk).await?.get("/metrics").await?;
+        let page = String::from_utf8_lossy(&page);
+        let series = page.lines().filter_map(|line| line.strip_prefix(name));
+        let series = series.filter(|rest| rest.starts_with(['{', ' ']));
+        Ok(series.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    }
+
     /// Asks it to stop, and waits until it has.
     pub(crate) async fn stop(mut self) -> Result<()> {
-        let id = i32::try_from(self.child.id())?;
-        let id = rustix::process::Pid::from_raw(id).context("a process has an id above zero")?;
-        rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
-        let begun = Instant::now();
-        while self.child.try_wait()?.is_none() {
-            ensure!(begun.elapsed() < Duration::from_secs(60), "the server did not stop within a minute");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
+        terminate(&mut self.child).await
     }
+}
+
+/// Asks a process to stop, and waits until it has.
+pub(crate) async fn terminate(child: &mut Child) -> Result<()> {
+    let id = rustix::process::Pid::from_raw(i32::try_from(child.id())?).context("a process has an id above zero")?;
+    rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+    let begun = Instant::now();
+    while child.try_wait()?.is_none() {
+        ensure!(begun.elapsed() < Duration::from_secs(60), "the server did not stop within a minute");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
 }
 
 impl Drop for Process {
@@ -85,7 +111,7 @@ async fn answers(address: SocketAddr, path: &str) -> bool {
     matches!(tokio::time::timeout(Duration::from_secs(1), ask).await, Ok(Some((200, _))))
 }
 
-fn free_port() -> Result<SocketAddr> {
+pub(crate) fn free_port() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 

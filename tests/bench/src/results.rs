@@ -1,7 +1,8 @@
 //! What is kept of a run? One JSON file with every figure, and plots of those worth a look.
 
 use crate::accept::{Accept, Footprint};
-use crate::engine::{Level, Mix};
+use crate::deciding::Mix;
+use crate::engine::Level;
 use crate::latency::Latency;
 use crate::machine::Machine;
 use crate::plot::{self, Bar};
@@ -19,11 +20,20 @@ pub(crate) struct Results {
     pub(crate) latency: Option<Latency>,
     pub(crate) engine: Vec<Level>,
     pub(crate) sources: Vec<Reading>,
+    pub(crate) redis: Option<crate::redis::Rows>,
 }
 
 impl Results {
     pub(crate) fn new(machine: Machine) -> Self {
-        Self { machine, accept: None, footprint: None, latency: None, engine: Vec::new(), sources: Vec::new() }
+        Self {
+            machine,
+            accept: None,
+            footprint: None,
+            latency: None,
+            engine: Vec::new(),
+            sources: Vec::new(),
+            redis: None,
+        }
     }
 
     /// The machine itself.
@@ -55,6 +65,9 @@ impl Results {
             let marks: Vec<String> = (0..=10).map(|tenth| format!("p{}", tenth * 10)).collect();
             let title = "Post to event read at 1,000/s: milliseconds by percentile (reach: p99 at 50)";
             std::fs::write(folder.join("latency.svg"), plot::line(title, &marks, &latency.percentiles_ms, Some(50.0)))?;
+        }
+        if let Some(redis) = &self.redis {
+            redis.write(folder)?;
         }
         Ok(())
     }

@@ -24,6 +24,15 @@ pub(super) enum Written {
     Never,
 }
 
+/// How often the append-only file is synced.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Fsync {
+    Always,
+    EverySecond,
+    /// Whenever the kernel likes.
+    Never,
+}
+
 /// What the server said of itself.
 #[derive(Clone, Debug)]
 pub(super) struct Server {
@@ -31,7 +40,7 @@ pub(super) struct Server {
     pub(super) identity: String,
     /// It writes an append-only file, and its last write went well.
     pub(super) aof: bool,
-    always: bool,
+    fsync: Fsync,
     durability: Durability,
     used: u64,
     most: u64,
@@ -47,7 +56,7 @@ impl Server {
         let info: String = Answers::of(link::ask(connection, &question).await?).next()?;
         let mut setting = Pipeline::new();
         setting.cmd("CONFIG").arg("GET").arg("appendfsync");
-        // A user who may not read the settings is taken for one with the weaker of them.
+        // Who may not read the settings is taken to have the default.
         let fsync: Vec<String> = match link::ask(connection, &setting).await {
             Ok(told) => Answers::of(told).next()?,
             Err(crate::error::Error::Setup(_) | crate::error::Error::Refused(_)) => Vec::new(),
@@ -58,7 +67,11 @@ impl Server {
         Ok(Self {
             identity: format!("{} {}", field("run_id:"), field("master_replid:")),
             aof: field("aof_enabled:") == "1" && field("aof_last_write_status:") == "ok",
-            always: fsync.get(1).is_some_and(|value| value == "always"),
+            fsync: match fsync.get(1).map(String::as_str) {
+                Some("always") => Fsync::Always,
+                Some("no") => Fsync::Never,
+                _ => Fsync::EverySecond,
+            },
             durability,
             used: number("used_memory:"),
             most: number("maxmemory:"),
@@ -90,10 +103,10 @@ impl Server {
             let replicas: i64 = Answers::of(link::ask(connection, &question).await?).next()?;
             return Ok(if replicas > 0 { Written::Safe } else { Written::Never });
         }
-        Ok(match (self.aof, self.always) {
-            (true, true) => Written::Safe,
-            (true, false) => Written::Soon,
-            (false, _) => Written::Never,
+        Ok(match self.fsync {
+            Fsync::Always if self.aof => Written::Safe,
+            Fsync::EverySecond if self.aof => Written::Soon,
+            _ => Written::Never,
         })
     }
 }

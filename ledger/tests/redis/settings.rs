@@ -1,12 +1,9 @@
 //! What does a real Redis hear of its settings, and what of those who may not use it?
-#![expect(clippy::unwrap_used, reason = "a test: what cannot be unwrapped has failed")]
 
-mod server;
-
+use crate::server::Server;
 use ledger::redis::settings::{Finding, Watch, Weight};
 use ledger::redis::{Address, Durability, Redis};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use server::Server;
 use std::fs;
 use std::process::Command;
 use std::sync::Arc;
@@ -115,7 +112,7 @@ async fn what_the_deployment_forbids_is_refused_to_its_user() {
         &["GET", "another"],
     ];
     for words in forbidden {
-        let mut named = vec!["--no-auth-warning", "--user", "leadgate", "--pass", server::PASSWORD];
+        let mut named = vec!["--no-auth-warning", "--user", "leadgate", "--pass", crate::server::PASSWORD];
         named.extend(words);
         // DEBUG is not there for anybody, whatever his rights.
         let refused = |code: &str, told: &str| {

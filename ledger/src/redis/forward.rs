@@ -264,7 +264,9 @@ impl<'a> Session<'a> {
         self.learn_places(&rows).await?;
         for row in rows {
             let flow = self.flows.get_mut(&row.workspace).expect("its flow was opened above");
-            if flow.add(&mut order, &self.identity, &row) {
+            if flow.holds(row.seq) {
+                flow.behind = true;
+            } else if flow.add(&mut order, &self.identity, &row) {
                 sent.push((row.workspace, row.seq));
             }
         }
@@ -290,9 +292,10 @@ impl<'a> Session<'a> {
             })
             .await?;
         let mut rows = Vec::new();
-        for (more, name) in found {
+        for (mut more, name) in found {
             if let Some(flow) = self.flows.get_mut(&name) {
                 flow.behind = more.len() == CATCHING_UP;
+                flow.hold_back(&mut more);
             }
             rows.extend(more);
         }

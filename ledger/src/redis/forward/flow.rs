@@ -61,6 +61,21 @@ impl Flow {
         }
     }
 
+    /// New rows wait until the lost ones are decided again, or they would come before them if that went wrong.
+    pub(super) fn holds(&self, seq: i64) -> bool {
+        self.refill.as_ref().is_some_and(|refill| seq > refill.until)
+    }
+
+    /// Leaves only what may be sent now.
+    pub(super) fn hold_back(&mut self, rows: &mut Vec<ToSend>) {
+        let now = rows.iter().take_while(|row| !self.holds(row.seq)).count();
+        self.behind |= now < rows.len();
+        rows.truncate(now);
+        if let Some(refill) = &mut self.refill {
+            refill.exhausted |= rows.is_empty();
+        }
+    }
+
     /// Puts a row into a pipeline; false when it was there before.
     pub(super) fn add(&mut self, order: &mut Pipeline, identity: &Identity, row: &ToSend) -> bool {
         if row.seq <= self.piped {
@@ -72,14 +87,14 @@ impl Flow {
         let keys = Keys::of(&row.workspace);
         let put = order.cmd("XADD");
         match &mut self.refill {
-            Some(refill) if row.seq <= refill.until => {
+            Some(refill) => {
                 put.arg(keys.refill(&refill.name));
                 if std::mem::replace(&mut refill.begun, true) {
                     put.arg("NOMKSTREAM");
                 }
                 put.arg(stream_id(refill.place(row)));
             }
-            _ => {
+            None => {
                 put.arg(keys.at("inbox"));
                 if std::mem::replace(&mut self.inbox, true) {
                     put.arg("NOMKSTREAM");
@@ -95,7 +110,7 @@ impl Flow {
     /// Redis has answered with the position of a row.
     pub(super) fn confirmed(&mut self, seq: i64, place: Position, written: Written) {
         self.sent = seq;
-        if self.refill.as_ref().is_none_or(|refill| seq > refill.until) {
+        if self.refill.is_none() {
             self.places.push((seq, place));
         }
         match written {
@@ -135,6 +150,8 @@ pub(super) struct Refill {
     last: Position,
     /// No row has been put back yet.
     first: bool,
+    /// The journal has no more of them.
+    pub(super) exhausted: bool,
     begun: bool,
 }
 
@@ -149,6 +166,7 @@ impl Refill {
             places: BTreeMap::new(),
             last: cursor,
             first: true,
+            exhausted: false,
             begun: false,
         }
     }

@@ -102,7 +102,7 @@ impl Session<'_> {
         if refill.done {
             return self.end_turn(workspace).await;
         }
-        refill.done = sent >= refill.until || !behind;
+        refill.done = sent >= refill.until || refill.exhausted || !behind;
         let mut order = Pipeline::new();
         order.cmd("HSET").arg(keys.at("refill")).arg(&refill.name).arg(turn(refill, now).write());
         link::ask(&mut self.connection, &order).await.map(drop)

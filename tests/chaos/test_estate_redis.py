@@ -279,3 +279,17 @@ def test_an_outage_under_load_is_drained_after_it(estate, seed, figures):
     figures(kills=1, away_s=seconds, backlog=backlog, rate_per_s=int(backlog / seconds), drained_s=f"{drained:.1f}", **told)
     assert drained <= 30
     assert told_waiting >= backlog / 2, f"the gauges tell of {told_waiting} rows that wait, and {backlog} do"
+
+
+def test_an_inbox_that_vanishes_at_rest_is_sent_again(estate, seed, figures):
+    """Found by seed 636814374: nobody writes any more who would notice, and nothing of it was decided."""
+    for worker in estate.workers:
+        worker.kill()
+    crowd = EstateCrowd(estate, seed).start()
+    time.sleep(1)
+    crowd.finish()
+    wait_until(lambda: estate.inbox_length() >= crowd.promises(), 10)
+    estate.server.ask("DEL", "lg:{demo}:inbox")
+    for worker in estate.workers:
+        worker.start()
+    figures(kills=2, **finish(estate, crowd, within=20))

@@ -214,7 +214,7 @@ impl<'a> Session<'a> {
     /// Finds out where a workspace's rows go on: where the journal's mark says, if it is about this very store, else
     /// after what the store's state holds.
     async fn open_flow(&mut self, workspace: WorkspaceId) -> Result<()> {
-        let state = store_state(&mut self.connection, &Keys::of(&workspace), &self.identity).await?;
+        let state = store_state(&mut self.connection, &workspace, &self.identity).await?;
         let (asked, identity, aof) = (workspace.clone(), self.identity.clone(), self.server.aof);
         let server = self.server.identity.clone();
         let (mut flow, rebase, placed) = self
@@ -228,14 +228,11 @@ impl<'a> Session<'a> {
                 }
                 let sent = state.first_gap(journal, &asked, &identity)?;
                 let lost = journal.last_placed(&asked)?.filter(|(placed, _)| *placed > sent);
-                let first = lost.map(|_| journal.places(&asked, sent, sent + 1)).transpose()?.unwrap_or_default();
-                // What stood before the cursor cannot be put back there any more.
-                let late = first.range(sent + 1..).next().is_some_and(|(_, place)| *place <= state.cursor);
-                Ok((Flow::new(&state, sent, sent < last, aof), rebase, lost.filter(|_| !late)))
+                Ok((Flow::new(&state, sent, sent < last, aof), rebase, lost.map(|lost| (lost, state.cursor))))
             })
             .await?;
-        if let Some((until, last)) = placed {
-            self.begin_refill(&workspace, &mut flow, until, last).await?;
+        if let Some((lost, cursor)) = placed {
+            self.begin_refill(&workspace, &mut flow, lost, cursor).await?;
         }
         if let Some((decided, missing)) = rebase {
             tracing::warn!(workspace = %workspace, "forward.refill: the store began anew; sending what the journal still has");
@@ -362,7 +359,7 @@ impl<'a> Session<'a> {
             self.flows.iter().map(|(name, flow)| (name.clone(), flow.released)).collect();
         for (workspace, released) in names {
             let keys = Keys::of(&workspace);
-            let state = store_state(&mut self.connection, &keys, &self.identity).await?;
+            let state = store_state(&mut self.connection, &workspace, &self.identity).await?;
             let (asked, identity) = (workspace.clone(), self.identity.clone());
             let decided = state.counts();
             let decided_up_to = state.clone();

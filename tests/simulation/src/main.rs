@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-const USAGE: &str = "usage: simulation [--seeds N] [--from S] [--threads T] [--plan]";
+const USAGE: &str = "usage: simulation [--seeds N] [--from S] [--threads T] [--plan] [--log]";
 
 #[derive(Debug)]
 struct Wishes {
@@ -67,6 +67,7 @@ fn wishes(mut said: impl Iterator<Item = String>) -> Option<Wishes> {
             "--from" => wishes.from = said.next()?.parse().ok()?,
             "--threads" => wishes.threads = said.next()?.parse().ok()?,
             "--plan" => wishes.plan = true,
+            "--log" => tracing_subscriber::fmt().with_env_filter("debug").init(),
             _ => return None,
         }
     }

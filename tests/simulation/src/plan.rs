@@ -79,7 +79,7 @@ impl Plan {
         let end = if forgetful { dice.between(65_000, 90_000) } else { dice.between(6_000, 35_000) };
         let fsync = if forgetful || dice.in_1000(300) { "everysec" } else { "always" };
         let (mishaps, loses) = mishaps(&mut dice, end, forgetful);
-        let crossing = !loses && dice.in_1000(300);
+        let crossing = dice.in_1000(300);
         let gateways = dice.between(1, 2);
         let lives = lives(&mut dice, end);
         let mut weather = weather(&mut dice, end, &lives);
@@ -90,6 +90,16 @@ impl Plan {
         let gateways = (0..gateways).map(|which| gateway(&mut dice, end, which, gateways, crossing)).collect();
         let first_contact_s = dice.between(2, 40);
         Self { seed, gateways, lives, weather, fsync, loses, crossing, forgetful, first_contact_s }
+    }
+}
+
+impl Plan {
+    /// After a loss, what several gateways bring back may be decided in another order: one of them is not heard in time.
+    pub(crate) fn may_reorder(&self) -> bool {
+        let weather = &self.weather;
+        let dies = self.gateways.iter().flatten().any(|(_, act)| matches!(act, Act::Crash(_)));
+        let unheard = weather.cut_before + weather.cut_after + weather.mute > 0;
+        self.loses && self.crossing && (dies || unheard || (weather.slow > 0 && weather.slow_for > 50))
     }
 }
 

@@ -202,6 +202,7 @@ impl Server {
         for part in [at, line.0.into(), line.1.into(), request[0].len() as u64, request.len() as u64] {
             self.trace = (self.trace ^ part).wrapping_mul(0x0100_0000_01B3).rotate_left(17);
         }
+        tracing::debug!(at, actor = line.0, nth = line.1, request = %resp::shown(&request), "asked");
         let name = request[0].to_ascii_uppercase();
         let connection = self.connections.get_mut(&line)?;
         match name.as_slice() {

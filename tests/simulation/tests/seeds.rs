@@ -3,10 +3,11 @@
 use simulation::{Flaw, Report, run, run_with};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Seeds that once failed, with what they found.
-const FOUND: [u64; 0] = [];
+/// Seeds that once failed. 102, 128: a lease outlived its holder by as much as the server's clock went back.
+const FOUND: [u64; 2] = [102, 128];
 const FIRST: u64 = 1;
-const SEEDS: u64 = 200;
+/// Few, as nothing is optimised here; `tests/run` plays a thousand.
+const SEEDS: u64 = 40;
 
 #[test]
 fn what_once_failed_does_not_fail_again() {

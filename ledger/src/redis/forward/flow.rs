@@ -1,7 +1,7 @@
 //! Where do a workspace's rows stand? How far they are sent, safe and decided.
 
 use super::super::books::Said;
-use super::super::keys::Keys;
+use super::super::keys::{Keys, WORKSPACES};
 use super::super::link;
 use super::super::rows::{Decided, RowName, Stint};
 use super::super::words::{Answers, moment, position, stream_id};
@@ -133,18 +133,22 @@ pub(super) struct Refill {
     pub(super) done: bool,
     places: BTreeMap<i64, Position>,
     last: Position,
+    /// No row has been put back yet.
+    first: bool,
     begun: bool,
 }
 
 impl Refill {
-    pub(super) fn new(gateway: &[u8; 16], until: i64, since: u64) -> Self {
+    /// What stood before the cursor cannot be put back there any more: it comes right behind it.
+    pub(super) fn new(gateway: &[u8; 16], until: i64, since: u64, cursor: Position) -> Self {
         Self {
             name: data_encoding::HEXLOWER.encode(gateway),
             until,
             since,
             done: false,
             places: BTreeMap::new(),
-            last: Position::default(),
+            last: cursor,
+            first: true,
             begun: false,
         }
     }
@@ -156,7 +160,7 @@ impl Refill {
     /// Where a row stood. One that was never noted stands behind the one before it; before all that were, at its time.
     fn place(&mut self, row: &ToSend) -> Position {
         let known = self.places.get(&row.seq).copied();
-        let guess = if self.last == Position::default() { moment(row.received_at) } else { self.last };
+        let guess = if std::mem::take(&mut self.first) { moment(row.received_at) } else { self.last };
         self.last = known.unwrap_or(guess).max(Position(self.last.0 + 1));
         self.last
     }
@@ -175,10 +179,12 @@ pub(super) struct StoreState {
 /// Asks; a store that knows nothing of the workspace begins with this.
 pub(super) async fn store_state(
     connection: &mut MultiplexedConnection,
-    keys: &Keys,
+    workspace: &WorkspaceId,
     identity: &Identity,
 ) -> Result<StoreState> {
+    let keys = Keys::of(workspace);
     let mut question = Pipeline::new();
+    question.cmd("SADD").arg(WORKSPACES).arg(workspace.as_str());
     question.cmd("HSETNX").arg(keys.at("head")).arg("born").arg(&rand::random::<[u8; 16]>());
     question.cmd("HGET").arg(keys.at("head")).arg("born");
     question.cmd("EXISTS").arg(keys.at("inbox"));
@@ -188,7 +194,7 @@ pub(super) async fn store_state(
         question.arg(stint);
     }
     let mut told = Answers::of(link::ask(connection, &question).await?);
-    let _: i64 = told.next()?;
+    let (_, _): (i64, i64) = (told.next()?, told.next()?);
     let (born, inbox): (Vec<u8>, bool) = (told.next()?, told.next()?);
     let cursor: Option<String> = told.next()?;
     let cursor = cursor.map_or(Ok(Position::default()), |id| position(&id))?;

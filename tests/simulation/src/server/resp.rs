@@ -3,6 +3,12 @@
 /// A command and its arguments.
 pub(crate) type Request = Vec<Vec<u8>>;
 
+/// The beginning of a request, for a log.
+pub(crate) fn shown(request: &Request) -> String {
+    let part = |part: &Vec<u8>| String::from_utf8_lossy(&part[..part.len().min(40)]).escape_debug().to_string();
+    request.iter().take(8).map(part).collect::<Vec<_>>().join(" ")
+}
+
 /// What a server answers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {

@@ -223,7 +223,8 @@ impl<'a> Session<'a> {
                 let known = mark.as_ref().is_none_or(|mark| mark.born == state.born);
                 let rebase = (!known).then(|| (state.counts(), state.gaps(&identity)));
                 let last = journal.last_below(&asked, i64::MAX)?;
-                if let Some(mark) = mark.filter(|mark| mark.server == server && known) {
+                // An inbox never vanishes by itself: without it the mark is about something else.
+                if let Some(mark) = mark.filter(|mark| mark.server == server && known && state.inbox) {
                     return Ok((Flow::new(&state, mark.seq, mark.seq < last, aof), None, None));
                 }
                 let sent = state.first_gap(journal, &asked, &identity)?;
@@ -333,11 +334,13 @@ impl<'a> Session<'a> {
         let mut question = Pipeline::new();
         for workspace in self.flows.keys() {
             question.cmd("HGET").arg(Keys::of(workspace).at("head")).arg("born");
+            question.cmd("EXISTS").arg(Keys::of(workspace).at("inbox"));
         }
         if !self.flows.is_empty() {
             let mut told = Answers::of(link::ask(&mut self.connection, &question).await?);
             for flow in self.flows.values() {
-                if told.next::<Option<Vec<u8>>>()?.as_ref() != Some(&flow.born) {
+                let (born, inbox): (Option<Vec<u8>>, bool) = (told.next()?, told.next()?);
+                if born.as_ref() != Some(&flow.born) || (flow.has_inbox() && !inbox) {
                     return Err(Error::Refused("the store lost its state".to_owned()));
                 }
             }

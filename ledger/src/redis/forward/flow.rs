@@ -76,6 +76,10 @@ impl Flow {
         }
     }
 
+    pub(super) fn has_inbox(&self) -> bool {
+        self.inbox
+    }
+
     /// Puts a row into a pipeline; false when it was there before.
     pub(super) fn add(&mut self, order: &mut Pipeline, identity: &Identity, row: &ToSend) -> bool {
         if row.seq <= self.piped {

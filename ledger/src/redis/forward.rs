@@ -15,7 +15,8 @@ use super::Redis;
 use super::books::Said;
 use super::keys::Keys;
 use super::link::{self, PATIENCE};
-use super::words::{Answers, position, read};
+use super::words::{Answers, at_time, moment, position, read};
+use crate::commit::Position;
 use crate::error::{Error, Result};
 use crate::journal::{Identity, Journal, JournalReader, Mark, ToSend};
 use ::redis::aio::MultiplexedConnection;
@@ -183,6 +184,13 @@ impl Forwarder {
     }
 }
 
+/// Where the first row after `sent` is put when it is brought back.
+fn first_place(journal: &JournalReader, workspace: &WorkspaceId, sent: i64, now: Position) -> Result<Option<Position>> {
+    let Some(row) = journal.to_send_of(workspace, sent, 1)?.pop() else { return Ok(None) };
+    let places = journal.places(workspace, row.seq - 1, row.seq)?;
+    Ok(Some(places.get(&row.seq).copied().unwrap_or_else(|| moment(row.received_at).min(now))))
+}
+
 impl<'a> Session<'a> {
     async fn open(house: &'a Forwarder) -> Result<Self> {
         let mut connection = house.redis.dial.dial(PATIENCE).await?;
@@ -216,7 +224,7 @@ impl<'a> Session<'a> {
     async fn open_flow(&mut self, workspace: WorkspaceId) -> Result<()> {
         let state = store_state(&mut self.connection, &Keys::of(&workspace), &self.identity).await?;
         let (asked, identity, aof) = (workspace.clone(), self.identity.clone(), self.server.aof);
-        let server = self.server.identity.clone();
+        let (server, now) = (self.server.identity.clone(), at_time(self.server.now()));
         let (mut flow, rebase, placed) = self
             .read(move |journal| {
                 let mark = journal.mark(&asked)?;
@@ -228,9 +236,11 @@ impl<'a> Session<'a> {
                 }
                 let sent = state.first_gap(journal, &asked, &identity)?;
                 let lost = journal.last_placed(&asked)?.filter(|(placed, _)| *placed > sent);
-                let first = lost.map(|_| journal.places(&asked, sent, sent + 1)).transpose()?.unwrap_or_default();
-                // What stood before the cursor cannot be put back there any more.
-                let late = first.range(sent + 1..).next().is_some_and(|(_, place)| *place <= state.cursor);
+                // What stood before the cursor, or would come to stand there, cannot be put back any more.
+                let first = lost.map(|_| first_place(journal, &asked, sent, now)).transpose()?.flatten();
+                let late = first.is_some_and(|place| place <= state.cursor);
+                // Nor what stood where new rows do not come yet: the cursor would go past those.
+                let late = late || lost.is_some_and(|(_, place)| place > now);
                 Ok((Flow::new(&state, sent, sent < last, aof), rebase, lost.filter(|_| !late)))
             })
             .await?;
@@ -283,8 +293,12 @@ impl<'a> Session<'a> {
 
     /// A share of rows for each workspace that catches up; new rows come when none does.
     async fn late_rows(&mut self) -> Result<Vec<ToSend>> {
-        let late: Vec<_> =
-            self.flows.iter().filter(|(_, flow)| flow.behind).map(|(name, flow)| (name.clone(), flow.sent)).collect();
+        let late: Vec<_> = self
+            .flows
+            .iter()
+            .filter(|(_, flow)| flow.may_catch_up())
+            .map(|(name, flow)| (name.clone(), flow.sent))
+            .collect();
         let found = self
             .read(move |journal| {
                 late.into_iter()
@@ -293,9 +307,10 @@ impl<'a> Session<'a> {
             })
             .await?;
         let mut rows = Vec::new();
-        for (more, name) in found {
+        for (mut more, name) in found {
             if let Some(flow) = self.flows.get_mut(&name) {
                 flow.behind = more.len() == CATCHING_UP;
+                flow.only_what_was_lost(&mut more);
             }
             rows.extend(more);
         }

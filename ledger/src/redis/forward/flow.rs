@@ -4,7 +4,7 @@ use super::super::books::Said;
 use super::super::keys::Keys;
 use super::super::link;
 use super::super::rows::{Decided, RowName, Stint};
-use super::super::words::{Answers, moment, position, stream_id};
+use super::super::words::{Answers, at_time, moment, position, stream_id};
 use super::Written;
 use crate::commit::Position;
 use crate::error::Result;
@@ -66,20 +66,25 @@ impl Flow {
         if row.seq <= self.piped {
             return false;
         }
+        if self.refill.as_ref().is_some_and(|refill| row.seq > refill.until) {
+            // What is newer waits until what was lost is decided: no row of ours overtakes another.
+            self.behind = true;
+            return false;
+        }
         let (first, stint) = identity.stint(row.seq);
         let before = self.piped.max(first - 1);
         let name = RowName { gateway: identity.gateway, stint, seq: row.seq, before };
         let keys = Keys::of(&row.workspace);
         let put = order.cmd("XADD");
         match &mut self.refill {
-            Some(refill) if row.seq <= refill.until => {
+            Some(refill) => {
                 put.arg(keys.refill(&refill.name));
                 if std::mem::replace(&mut refill.begun, true) {
                     put.arg("NOMKSTREAM");
                 }
                 put.arg(stream_id(refill.place(row)));
             }
-            _ => {
+            None => {
                 put.arg(keys.at("inbox"));
                 if std::mem::replace(&mut self.inbox, true) {
                     put.arg("NOMKSTREAM");
@@ -95,7 +100,7 @@ impl Flow {
     /// Redis has answered with the position of a row.
     pub(super) fn confirmed(&mut self, seq: i64, place: Position, written: Written) {
         self.sent = seq;
-        if self.refill.as_ref().is_none_or(|refill| seq > refill.until) {
+        if self.refill.is_none() {
             self.places.push((seq, place));
         }
         match written {
@@ -103,6 +108,23 @@ impl Flow {
             Written::Soon => self.drying.push_back((Instant::now(), seq)),
             Written::Never => {}
         }
+    }
+
+    /// There is something to send now.
+    pub(super) fn may_catch_up(&self) -> bool {
+        self.behind && self.refill.as_ref().is_none_or(|refill| self.sent < refill.until)
+    }
+
+    /// While lost rows are brought back, only those are sent.
+    pub(super) fn only_what_was_lost(&mut self, rows: &mut Vec<ToSend>) {
+        let Some(until) = self.refill.as_ref().map(|refill| refill.until) else { return };
+        let lost = rows.partition_point(|row| row.seq <= until);
+        if lost == 0 {
+            // The last of them are not in the journal any more.
+            self.go_on_after(until);
+        }
+        self.behind |= lost < rows.len();
+        rows.truncate(lost);
     }
 
     /// Everything up to `seq` has arrived after all.
@@ -156,7 +178,8 @@ impl Refill {
     /// Where a row stood. One that was never noted stands behind the one before it; before all that were, at its time.
     fn place(&mut self, row: &ToSend) -> Position {
         let known = self.places.get(&row.seq).copied();
-        let guess = if self.last == Position::default() { moment(row.received_at) } else { self.last };
+        let arrival = moment(row.received_at).min(at_time(self.since));
+        let guess = if self.last == Position::default() { arrival } else { self.last };
         self.last = known.unwrap_or(guess).max(Position(self.last.0 + 1));
         self.last
     }

@@ -250,7 +250,7 @@ impl Ledger for Redis {
     async fn commit(&self, workspace: &WorkspaceId, claim: &Claim, batch: Batch) -> Result<()> {
         let tenure = self.claimed(workspace, claim)?;
         let rows = tenure.decided_by(batch.cursor);
-        let mut changes = commit::commands(&tenure.keys, claim.epoch, &batch, &rows);
+        let mut changes = commit::commands(&tenure.keys, claim.epoch, tenure.past_repeats(batch.cursor), &batch, &rows);
         for (position, aside, entry) in &batch.asides {
             let number = tenure.asides.fetch_add(1, Ordering::Relaxed) + 1;
             commit::put_aside(&mut changes, &tenure.keys, number, aside, entry, &tenure.raw(*position));

@@ -3,7 +3,7 @@
 use super::keys::{Keys, place};
 use super::rows::{Decided, Stint};
 use super::words::stream_id;
-use crate::commit::Batch;
+use crate::commit::{Batch, Position};
 use ::redis::Pipeline;
 use lead::changes::{Aside, AsideKind, QueueChange, TimerChange, Wake};
 use lead::entry::Entry;
@@ -14,10 +14,16 @@ use lead::time::At;
 use std::collections::BTreeMap;
 
 /// Everything but what is set aside, whose bytes the caller has.
-pub(super) fn commands(keys: &Keys, epoch: u64, batch: &Batch, rows: &[(Stint, Decided)]) -> Pipeline {
+pub(super) fn commands(
+    keys: &Keys,
+    epoch: u64,
+    cursor: Position,
+    batch: &Batch,
+    rows: &[(Stint, Decided)],
+) -> Pipeline {
     let mut all = Pipeline::new();
     let head = all.cmd("HSET").arg(keys.at("head")).arg("epoch").arg(epoch);
-    head.arg("cursor").arg(stream_id(batch.cursor));
+    head.arg("cursor").arg(stream_id(cursor));
     if !rows.is_empty() {
         all.cmd("HSET").arg(keys.at("rows"));
         for (stint, decided) in rows {

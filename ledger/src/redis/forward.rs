@@ -15,8 +15,7 @@ use super::Redis;
 use super::books::Said;
 use super::keys::Keys;
 use super::link::{self, PATIENCE};
-use super::words::{Answers, at_time, moment, position, read};
-use crate::commit::Position;
+use super::words::{Answers, position, read};
 use crate::error::{Error, Result};
 use crate::journal::{Identity, Journal, JournalReader, Mark, ToSend};
 use ::redis::aio::MultiplexedConnection;
@@ -184,13 +183,6 @@ impl Forwarder {
     }
 }
 
-/// Where the first row after `sent` is put when it is brought back.
-fn first_place(journal: &JournalReader, workspace: &WorkspaceId, sent: i64, now: Position) -> Result<Option<Position>> {
-    let Some(row) = journal.to_send_of(workspace, sent, 1)?.pop() else { return Ok(None) };
-    let places = journal.places(workspace, row.seq - 1, row.seq)?;
-    Ok(Some(places.get(&row.seq).copied().unwrap_or_else(|| moment(row.received_at).min(now))))
-}
-
 impl<'a> Session<'a> {
     async fn open(house: &'a Forwarder) -> Result<Self> {
         let mut connection = house.redis.dial.dial(PATIENCE).await?;
@@ -222,9 +214,9 @@ impl<'a> Session<'a> {
     /// Finds out where a workspace's rows go on: where the journal's mark says, if it is about this very store, else
     /// after what the store's state holds.
     async fn open_flow(&mut self, workspace: WorkspaceId) -> Result<()> {
-        let state = store_state(&mut self.connection, &Keys::of(&workspace), &self.identity).await?;
+        let state = store_state(&mut self.connection, &workspace, &self.identity).await?;
         let (asked, identity, aof) = (workspace.clone(), self.identity.clone(), self.server.aof);
-        let (server, now) = (self.server.identity.clone(), at_time(self.server.now()));
+        let server = self.server.identity.clone();
         let (mut flow, rebase, placed) = self
             .read(move |journal| {
                 let mark = journal.mark(&asked)?;
@@ -236,16 +228,11 @@ impl<'a> Session<'a> {
                 }
                 let sent = state.first_gap(journal, &asked, &identity)?;
                 let lost = journal.last_placed(&asked)?.filter(|(placed, _)| *placed > sent);
-                // What stood before the cursor, or would come to stand there, cannot be put back any more.
-                let first = lost.map(|_| first_place(journal, &asked, sent, now)).transpose()?.flatten();
-                let late = first.is_some_and(|place| place <= state.cursor);
-                // Nor what stood where new rows do not come yet: the cursor would go past those.
-                let late = late || lost.is_some_and(|(_, place)| place > now);
-                Ok((Flow::new(&state, sent, sent < last, aof), rebase, lost.filter(|_| !late)))
+                Ok((Flow::new(&state, sent, sent < last, aof), rebase, lost.map(|lost| (lost, state.cursor))))
             })
             .await?;
-        if let Some((until, last)) = placed {
-            self.begin_refill(&workspace, &mut flow, until, last).await?;
+        if let Some((lost, cursor)) = placed {
+            self.begin_refill(&workspace, &mut flow, lost, cursor).await?;
         }
         if let Some((decided, missing)) = rebase {
             tracing::warn!(workspace = %workspace, "forward.refill: the store began anew; sending what the journal still has");
@@ -277,7 +264,9 @@ impl<'a> Session<'a> {
         self.learn_places(&rows).await?;
         for row in rows {
             let flow = self.flows.get_mut(&row.workspace).expect("its flow was opened above");
-            if flow.add(&mut order, &self.identity, &row) {
+            if flow.holds(row.seq) {
+                flow.behind = true;
+            } else if flow.add(&mut order, &self.identity, &row) {
                 sent.push((row.workspace, row.seq));
             }
         }
@@ -293,12 +282,8 @@ impl<'a> Session<'a> {
 
     /// A share of rows for each workspace that catches up; new rows come when none does.
     async fn late_rows(&mut self) -> Result<Vec<ToSend>> {
-        let late: Vec<_> = self
-            .flows
-            .iter()
-            .filter(|(_, flow)| flow.may_catch_up())
-            .map(|(name, flow)| (name.clone(), flow.sent))
-            .collect();
+        let late: Vec<_> =
+            self.flows.iter().filter(|(_, flow)| flow.behind).map(|(name, flow)| (name.clone(), flow.sent)).collect();
         let found = self
             .read(move |journal| {
                 late.into_iter()
@@ -310,7 +295,7 @@ impl<'a> Session<'a> {
         for (mut more, name) in found {
             if let Some(flow) = self.flows.get_mut(&name) {
                 flow.behind = more.len() == CATCHING_UP;
-                flow.only_what_was_lost(&mut more);
+                flow.hold_back(&mut more);
             }
             rows.extend(more);
         }
@@ -377,7 +362,7 @@ impl<'a> Session<'a> {
             self.flows.iter().map(|(name, flow)| (name.clone(), flow.released)).collect();
         for (workspace, released) in names {
             let keys = Keys::of(&workspace);
-            let state = store_state(&mut self.connection, &keys, &self.identity).await?;
+            let state = store_state(&mut self.connection, &workspace, &self.identity).await?;
             let (asked, identity) = (workspace.clone(), self.identity.clone());
             let decided = state.counts();
             let decided_up_to = state.clone();

@@ -8,7 +8,7 @@ use super::inbox::{Brought, Look, Reader};
 use super::keys::{Keys, TYPES, WORKSPACES};
 use super::link::{self, PATIENCE, SharedDial};
 use super::rows::{Decided, RowName, Stint};
-use super::words::{Answers, Item, position};
+use super::words::{Answers, Item, position, stream_id};
 use crate::commit::Position;
 use crate::error::{Error, Result};
 use crate::{Arrived, Claim};
@@ -152,7 +152,7 @@ impl Tenure {
             if !fresh.is_empty() {
                 return Ok(fresh);
             }
-            self.note_repeats(after, last);
+            self.pass_repeats(after, last).await?;
         }
     }
 
@@ -178,14 +178,19 @@ impl Tenure {
         }
     }
 
-    fn past_repeats(&self, after: Position) -> Position {
+    /// Where reading goes on: behind what has come a second time.
+    pub(super) fn past_repeats(&self, after: Position) -> Position {
         let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         rows.over.filter(|(from, to)| *from <= after && after < *to).map_or(after, |(_, to)| to)
     }
 
-    /// All of it came a second time; the cursor moves over it with the next commit.
-    fn note_repeats(&self, after: Position, last: Position) {
+    /// All of it came a second time. The cursor says so at once: whoever brings back rows puts them behind it.
+    async fn pass_repeats(&self, after: Position, last: Position) -> Result<()> {
+        let mut order = Pipeline::new();
+        order.cmd("HSET").arg(self.keys.at("head")).arg("cursor").arg(stream_id(last));
+        self.commit(&order).await?;
         self.rows.lock().unwrap_or_else(PoisonError::into_inner).over = Some((after, last));
+        Ok(())
     }
 
     /// A store that lost its state has lost the claim, too; nothing else would tell an owner who has nothing to do.
@@ -205,7 +210,9 @@ impl Tenure {
         }
         let mut fresh = Vec::with_capacity(items.len());
         for mut item in items {
-            let row = RowName::decode(&item.take("row").unwrap_or_default())?;
+            // A mark says how far the stream had come, and nothing else.
+            let Some(row) = item.take("row") else { continue };
+            let row = RowName::decode(&row)?;
             let known = rows.decided.get(&row.stint).is_some_and(|decided| decided.has(row.seq));
             if known || !under_way.insert((row.stint, row.seq)) {
                 continue;

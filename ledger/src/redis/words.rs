@@ -21,11 +21,6 @@ pub(super) fn moment(at: lead::time::At) -> Position {
     Position(u128::from(at.millis().unsigned_abs()) << 64)
 }
 
-/// The first position of a millisecond of Redis's clock.
-pub(super) fn at_time(millis: u64) -> Position {
-    Position(u128::from(millis) << 64)
-}
-
 /// An answer as what it must be.
 pub(crate) fn read<T: FromRedisValue>(value: Value) -> Result<T> {
     T::from_redis_value(value).map_err(|_| Error::Corrupt("answer of Redis"))

@@ -1,10 +1,10 @@
 //! Where do a workspace's rows stand? How far they are sent, safe and decided.
 
 use super::super::books::Said;
-use super::super::keys::Keys;
+use super::super::keys::{Keys, WORKSPACES};
 use super::super::link;
 use super::super::rows::{Decided, RowName, Stint};
-use super::super::words::{Answers, at_time, moment, position, stream_id};
+use super::super::words::{Answers, moment, position, stream_id};
 use super::Written;
 use crate::commit::Position;
 use crate::error::Result;
@@ -61,14 +61,24 @@ impl Flow {
         }
     }
 
+    /// New rows wait until the lost ones are decided again, or they would come before them if that went wrong.
+    pub(super) fn holds(&self, seq: i64) -> bool {
+        self.refill.as_ref().is_some_and(|refill| seq > refill.until)
+    }
+
+    /// Leaves only what may be sent now.
+    pub(super) fn hold_back(&mut self, rows: &mut Vec<ToSend>) {
+        let now = rows.iter().take_while(|row| !self.holds(row.seq)).count();
+        self.behind |= now < rows.len();
+        rows.truncate(now);
+        if let Some(refill) = &mut self.refill {
+            refill.exhausted |= rows.is_empty();
+        }
+    }
+
     /// Puts a row into a pipeline; false when it was there before.
     pub(super) fn add(&mut self, order: &mut Pipeline, identity: &Identity, row: &ToSend) -> bool {
         if row.seq <= self.piped {
-            return false;
-        }
-        if self.refill.as_ref().is_some_and(|refill| row.seq > refill.until) {
-            // What is newer waits until what was lost is decided: no row of ours overtakes another.
-            self.behind = true;
             return false;
         }
         let (first, stint) = identity.stint(row.seq);
@@ -110,23 +120,6 @@ impl Flow {
         }
     }
 
-    /// There is something to send now.
-    pub(super) fn may_catch_up(&self) -> bool {
-        self.behind && self.refill.as_ref().is_none_or(|refill| self.sent < refill.until)
-    }
-
-    /// While lost rows are brought back, only those are sent.
-    pub(super) fn only_what_was_lost(&mut self, rows: &mut Vec<ToSend>) {
-        let Some(until) = self.refill.as_ref().map(|refill| refill.until) else { return };
-        let lost = rows.partition_point(|row| row.seq <= until);
-        if lost == 0 {
-            // The last of them are not in the journal any more.
-            self.go_on_after(until);
-        }
-        self.behind |= lost < rows.len();
-        rows.truncate(lost);
-    }
-
     /// Everything up to `seq` has arrived after all.
     pub(super) fn go_on_after(&mut self, seq: i64) {
         self.sent = seq;
@@ -155,18 +148,25 @@ pub(super) struct Refill {
     pub(super) done: bool,
     places: BTreeMap<i64, Position>,
     last: Position,
+    /// No row has been put back yet.
+    first: bool,
+    /// The journal has no more of them.
+    pub(super) exhausted: bool,
     begun: bool,
 }
 
 impl Refill {
-    pub(super) fn new(gateway: &[u8; 16], until: i64, since: u64) -> Self {
+    /// What stood before the cursor cannot be put back there any more: it comes right behind it.
+    pub(super) fn new(gateway: &[u8; 16], until: i64, since: u64, cursor: Position) -> Self {
         Self {
             name: data_encoding::HEXLOWER.encode(gateway),
             until,
             since,
             done: false,
             places: BTreeMap::new(),
-            last: Position::default(),
+            last: cursor,
+            first: true,
+            exhausted: false,
             begun: false,
         }
     }
@@ -178,8 +178,7 @@ impl Refill {
     /// Where a row stood. One that was never noted stands behind the one before it; before all that were, at its time.
     fn place(&mut self, row: &ToSend) -> Position {
         let known = self.places.get(&row.seq).copied();
-        let arrival = moment(row.received_at).min(at_time(self.since));
-        let guess = if self.last == Position::default() { arrival } else { self.last };
+        let guess = if std::mem::take(&mut self.first) { moment(row.received_at) } else { self.last };
         self.last = known.unwrap_or(guess).max(Position(self.last.0 + 1));
         self.last
     }
@@ -198,10 +197,12 @@ pub(super) struct StoreState {
 /// Asks; a store that knows nothing of the workspace begins with this.
 pub(super) async fn store_state(
     connection: &mut MultiplexedConnection,
-    keys: &Keys,
+    workspace: &WorkspaceId,
     identity: &Identity,
 ) -> Result<StoreState> {
+    let keys = Keys::of(workspace);
     let mut question = Pipeline::new();
+    question.cmd("SADD").arg(WORKSPACES).arg(workspace.as_str());
     question.cmd("HSETNX").arg(keys.at("head")).arg("born").arg(&rand::random::<[u8; 16]>());
     question.cmd("HGET").arg(keys.at("head")).arg("born");
     question.cmd("EXISTS").arg(keys.at("inbox"));
@@ -211,7 +212,7 @@ pub(super) async fn store_state(
         question.arg(stint);
     }
     let mut told = Answers::of(link::ask(connection, &question).await?);
-    let _: i64 = told.next()?;
+    let (_, _): (i64, i64) = (told.next()?, told.next()?);
     let (born, inbox): (Vec<u8>, bool) = (told.next()?, told.next()?);
     let cursor: Option<String> = told.next()?;
     let cursor = cursor.map_or(Ok(Position::default()), |id| position(&id))?;

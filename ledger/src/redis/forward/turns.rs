@@ -20,23 +20,42 @@ impl Session<'_> {
         &mut self,
         workspace: &WorkspaceId,
         flow: &mut Flow,
-        until: i64,
-        last: Position,
+        (until, last): (i64, Position),
+        cursor: Position,
     ) -> Result<()> {
         let keys = Keys::of(workspace);
         if self.stands_at(&keys, until, last).await? {
             flow.go_on_after(until);
             return Ok(());
         }
-        let refill = Refill::new(&self.identity.gateway, until, self.server.now());
+        let refill = Refill::new(&self.identity.gateway, until, self.server.now(), cursor);
         let mut order = Pipeline::new();
         // What an earlier attempt left is sent again.
         order.cmd("DEL").arg(keys.refill(&refill.name));
         order.cmd("HSET").arg(keys.at("refill")).arg(&refill.name).arg(turn(&refill, refill.since).write());
         link::ask(&mut self.connection, &order).await?;
+        self.raise_inbox(&keys, last).await?;
         tracing::warn!(workspace = %workspace, "forward.bringing_back: the store lost rows; they go back to their places");
         flow.refill = Some(refill);
         Ok(())
+    }
+
+    /// What comes new stands behind all that stood before, even if the server's clock went back meanwhile: an inbox that
+    /// was begun anew, or lost its end, is made to go on from where it had come to.
+    async fn raise_inbox(&mut self, keys: &Keys, last: Position) -> Result<()> {
+        let (inbox, id) = (keys.at("inbox"), stream_id(last));
+        let mut order = Pipeline::new();
+        order.cmd("XADD").arg(&inbox).arg(&id).arg("mark").arg("");
+        match link::ask(&mut self.connection, &order).await {
+            Ok(_) => {
+                let mut order = Pipeline::new();
+                order.cmd("XDEL").arg(&inbox).arg(&id);
+                link::ask(&mut self.connection, &order).await.map(drop)
+            }
+            // It has come further already.
+            Err(Error::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Is our row still where it stood? Then everything before it is, too: a stream loses its end, not its middle.
@@ -83,7 +102,7 @@ impl Session<'_> {
         if refill.done {
             return self.end_turn(workspace).await;
         }
-        refill.done = sent >= refill.until || !behind;
+        refill.done = sent >= refill.until || refill.exhausted || !behind;
         let mut order = Pipeline::new();
         order.cmd("HSET").arg(keys.at("refill")).arg(&refill.name).arg(turn(refill, now).write());
         link::ask(&mut self.connection, &order).await.map(drop)
@@ -100,7 +119,7 @@ impl Session<'_> {
             return Ok(());
         }
         let until = refill.until;
-        let state = store_state(&mut self.connection, &keys, &self.identity).await?;
+        let state = store_state(&mut self.connection, workspace, &self.identity).await?;
         let (asked, identity) = (workspace.clone(), self.identity.clone());
         let taken = self.read(move |journal| state.first_gap(journal, &asked, &identity)).await?;
         if taken < until {

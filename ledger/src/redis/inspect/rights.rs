@@ -11,7 +11,7 @@ use ::redis::{Pipeline, Value};
 
 /// Every command that leadgate sends, as it could be sent, but EXEC, which cannot be tried. `deploy/redis.acl` grants
 /// the same; WATCH and MULTI come first.
-const NEEDED: [&str; 41] = [
+const NEEDED: [&str; 42] = [
     "WATCH lg:rights",
     "MULTI",
     "ACL WHOAMI",
@@ -39,6 +39,7 @@ const NEEDED: [&str; 41] = [
     "TYPE lg:rights",
     "WAIT 0 1",
     "XADD lg:rights * a 1",
+    "XDEL lg:rights 0-1",
     "XINFO GROUPS lg:rights",
     "XPENDING lg:rights a",
     "XRANGE lg:rights - +",

@@ -18,6 +18,10 @@ pub(super) fn streams(store: &mut Store, says: &Says, name: &str, key: &[u8], re
             let kept = stream.entries.split_off(&first);
             Answer::count(std::mem::replace(&mut stream.entries, kept).len())
         }
+        "XDEL" => {
+            let gone = store.stream(key).is_some() && store.stream_mut(key).entries.remove(&id(&rest[0])).is_some();
+            Answer::count(usize::from(gone))
+        }
         // No reader of the simulation has a group.
         "XINFO" => Answer::List(Vec::new()),
         other => panic!("the simulated server does not know {other}"),

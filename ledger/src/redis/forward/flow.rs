@@ -182,7 +182,9 @@ impl Refill {
     /// Where a row stood. One that was never noted stands behind the one before it; before all that were, at its time.
     fn place(&mut self, row: &ToSend) -> Position {
         let known = self.places.get(&row.seq).copied();
-        let guess = if std::mem::take(&mut self.first) { moment(row.received_at) } else { self.last };
+        // Not where new rows do not come yet, or the cursor would go past those.
+        let arrived = moment(row.received_at).min(Position(u128::from(self.since) << 64));
+        let guess = if std::mem::take(&mut self.first) { arrived } else { self.last };
         self.last = known.unwrap_or(guess).max(Position(self.last.0 + 1));
         self.last
     }

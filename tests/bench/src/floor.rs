@@ -19,12 +19,14 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// As many rows to a commit, and as many waiting, as in the journal of the product.
 const GROUP: usize = 256;
 const WAITING: usize = 4_096;
+const PATIENCE: Duration = Duration::from_secs(5);
 
 type Waiting = (Bytes, oneshot::Sender<bool>);
 
@@ -39,7 +41,10 @@ impl Store {
     /// A folder, or the address of a Redis.
     async fn open(target: &str) -> Result<Self> {
         if target.starts_with("redis://") {
-            return Ok(Self::Redis(Client::open(target)?.get_multiplexed_async_connection().await?));
+            // As patient as the product; the client's own default of half a second would end a floor on a slow disk.
+            let settings = ledger::redis::link::settings(PATIENCE);
+            let client = Client::open(target)?;
+            return Ok(Self::Redis(client.get_multiplexed_async_connection_with_config(&settings).await?));
         }
         let db = open(Path::new(target))?;
         let (rows, queue) = sync_channel::<Waiting>(WAITING);

@@ -93,7 +93,7 @@ fn age(rules: &Rules, batch: &mut Batch) {
         lead.resting = true;
         lead.stage = Stage::Contacted;
         lead.wake_at = Some(lead.last_activity.plus(rules.close_after));
-        if index % 2 == 0 {
+        if index % 2 == 1 {
             let closed_at = lead.received_at.plus(Duration::from_hours(24));
             lead.closed_at = Some(closed_at);
             lead.outcome = Some(CloseAs::Converted);

@@ -78,7 +78,8 @@ impl Process {
         let page = String::from_utf8_lossy(&page);
         let series = page.lines().filter_map(|line| line.strip_prefix(name));
         let series = series.filter(|rest| rest.starts_with(['{', ' ']));
-        Ok(series.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+        // A sum of nothing would be -0.
+        Ok(series.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).fold(0.0, |sum, one| sum + one))
     }
 
     /// Asks it to stop, and waits until it has.

@@ -17,6 +17,8 @@ pub(crate) struct Drain {
     pub(crate) fsync: Fsync,
     away_s: f64,
     posts: u64,
+    /// Unreleased rows as the gateway's gauge said while Redis was still away.
+    gauge: f64,
     /// From the first answer of the Redis that is back.
     decided_s: f64,
     released_s: f64,
@@ -33,6 +35,7 @@ pub(crate) async fn run(folder: &Path, fsync: Fsync, away: Duration) -> Result<D
     let posts = u64::try_from(away.as_millis() / APART.as_millis())?;
     // Any answer but 200 ends it.
     latency::post_all(gateway.public, posts, APART).await?;
+    let gauge = gateway.metric("leadgate_journal_unreleased").await?;
     let server = Server::start_at(address, &place.join("redis"), fsync).await?;
     let back = Instant::now();
     let waited = |done: bool| {
@@ -52,7 +55,7 @@ pub(crate) async fn run(folder: &Path, fsync: Fsync, away: Duration) -> Result<D
     workers.stop().await?;
     drop(server);
     std::fs::remove_dir_all(&place)?;
-    Ok(Drain { fsync, away_s: away.as_secs_f64(), posts, decided_s, released_s })
+    Ok(Drain { fsync, away_s: away.as_secs_f64(), posts, gauge, decided_s, released_s })
 }
 
 impl Drain {
@@ -60,6 +63,8 @@ impl Drain {
         let name = format!("redis {}: back after {} s at 500/s, all decided after", self.fsync.word(), self.away_s);
         vec![
             Figure::new(name, self.decided_s, "s"),
+            Figure::new("  accepted while it was away", self.posts as f64, ""),
+            Figure::new("    unreleased before it was back, as the gateway says", self.gauge, ""),
             Figure::new("  and nothing unreleased in the journal (reach 30)", self.released_s, "s"),
         ]
     }

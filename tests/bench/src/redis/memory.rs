@@ -26,7 +26,7 @@ pub(crate) struct Kind {
 type Pick = fn(&mut Batch);
 
 /// What is added, what one may take, and what is left of the batches that hold it.
-const KINDS: [(&str, Option<f64>, Pick); 4] = [
+const KINDS: [(&str, Option<f64>, Pick); 5] = [
     ("a known contact beside its leads", Some(350.0), |batch| {
         only(batch, |key| matches!(key, Key::Contact(_) | Key::Identity(_)));
     }),
@@ -36,7 +36,8 @@ const KINDS: [(&str, Option<f64>, Pick); 4] = [
         only(batch, |key| matches!(key, Key::Lead(_)));
         (batch.timers, batch.queue) = (timers, queue);
     }),
-    ("a remembered signal", Some(120.0), |batch| only(batch, |key| matches!(key, Key::Seen(_) | Key::Same(_)))),
+    ("a remembered signal", Some(120.0), |batch| only(batch, |key| matches!(key, Key::Seen(_)))),
+    ("the content of a post without an id, beside it", None, |batch| only(batch, |key| matches!(key, Key::Same(_)))),
     ("the events of a new lead, while the stream keeps them", None, |batch| {
         let events = std::mem::take(&mut batch.events);
         only(batch, |_| false);

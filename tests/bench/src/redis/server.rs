@@ -5,7 +5,7 @@ use crate::process::{free_port, terminate};
 use anyhow::{Context as _, Result, ensure};
 use ledger::redis::Address;
 use redis::aio::MultiplexedConnection;
-use redis::{Client, FromRedisValue};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -117,7 +117,8 @@ impl Drop for Server {
 /// A connection to a server that has loaded what it has to.
 async fn greeted(address: SocketAddr) -> Option<MultiplexedConnection> {
     let client = Client::open(format!("redis://{address}/0")).ok()?;
-    let mut connection = client.get_multiplexed_async_connection().await.ok()?;
+    let patient = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(30)));
+    let mut connection = client.get_multiplexed_async_connection_with_config(&patient).await.ok()?;
     let pong: String = redis::cmd("PING").query_async(&mut connection).await.ok()?;
     (pong == "PONG").then_some(connection)
 }

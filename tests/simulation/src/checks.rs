@@ -224,10 +224,9 @@ fn streams(plan: &Plan, found: &Found, read: &[Published], problems: &mut Vec<St
     if missed > 0 {
         problems.push(format!("{missed} events were never read"));
     }
-    // Whether somebody was warned before he spoke is a matter of when the store lost its state.
-    let lost = |event: &&Published| {
-        !plan.may_reorder() && !there.contains(event.id.as_str()) && !event.kind.starts_with("lead.sla_")
-    };
+    // Whether somebody was warned before he was heard, and that taken back, is a matter of when the store lost its state.
+    let of_clocks = |event: &Published| event.kind.starts_with("lead.sla_") || event.kind == "lead.corrected";
+    let lost = |event: &&Published| !plan.may_reorder() && !there.contains(event.id.as_str()) && !of_clocks(event);
     for event in read.iter().filter(lost) {
         problems.push(format!("a {} was read and never came again", event.kind));
     }

@@ -113,7 +113,7 @@ async fn play(plan: Plan, flaw: Option<Flaw>, journals: Journals) -> Report {
         ahead: Arc::default(),
         plan,
     });
-    tokio::spawn(Arc::clone(&net).run());
+    let serving = tokio::spawn(Arc::clone(&net).run());
     tokio::spawn(Arc::clone(&world).reader());
     for life in world.plan.lives.clone() {
         tokio::spawn(Arc::clone(&world).worker(life));
@@ -130,6 +130,9 @@ async fn play(plan: Plan, flaw: Option<Flaw>, journals: Journals) -> Report {
         houses.push(gateway.await.expect("a gateway does not panic"));
     }
     let (mut violations, events) = settle(&world).await;
+    if serving.is_finished() {
+        violations.push("the simulated server was asked what it does not know".to_owned());
+    }
     violations.extend(std::mem::take(&mut net.server().violations));
     let accepted = locked(&world.accepted).values().map(Vec::len).sum();
     for (journal, forwarder) in houses {

@@ -229,11 +229,16 @@ impl<'a> Session<'a> {
                 }
                 let sent = state.first_gap(journal, &asked, &identity)?;
                 let lost = journal.last_placed(&asked)?.filter(|(placed, _)| *placed > sent);
-                Ok((Flow::new(&state, sent, sent < last, aof), rebase, lost.map(|lost| (lost, state.cursor))))
+                Ok((Flow::new(&state, sent, sent < last, aof), rebase, lost.map(|lost| (lost, state.cursor, known))))
             })
             .await?;
-        if let Some((lost, cursor)) = placed {
-            self.begin_refill(&workspace, &mut flow, lost, cursor).await?;
+        if let Some((lost, cursor, known)) = placed {
+            // In a store that began anew our last row says nothing of those before it.
+            if known && self.stands_at(&Keys::of(&workspace), lost).await? {
+                flow.go_on_after(lost.0);
+            } else {
+                self.begin_refill(&workspace, &mut flow, lost, cursor).await?;
+            }
         }
         if let Some((decided, missing)) = rebase {
             tracing::warn!(workspace = %workspace, "forward.refill: the store began anew; sending what the journal still has");

@@ -70,7 +70,7 @@ impl Reader {
         let turns: Vec<(String, String)> = told.next()?;
         let turns: Vec<(String, Option<Turn>)> =
             turns.into_iter().map(|(gateway, text)| (gateway, Turn::read(&text))).collect();
-        if turns.iter().any(|(_, turn)| turn.is_some_and(|turn| turn.gathers(now) && !turn.is_over(now))) {
+        if turns.iter().any(|(_, turn)| turn.is_some_and(|turn| turn.gathers(now))) {
             return Ok(Brought::NotYet);
         }
         let parts = self.parts(&turns, now, after, limit).await?;

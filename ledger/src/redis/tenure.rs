@@ -29,6 +29,8 @@ const BRINGING: Duration = Duration::from_millis(20);
 pub(super) struct Tenure {
     pub(super) keys: Keys,
     epoch: u64,
+    /// The store's own name: rows meant for the one before it come here from gateways that have not noticed.
+    born: Vec<u8>,
     /// Watches `head`; none after an error, and then this tenure is over.
     writer: AsyncMutex<Option<MultiplexedConnection>>,
     reader: AsyncMutex<Reader>,
@@ -64,14 +66,14 @@ impl Tenure {
         claim.cmd("SADD").arg(WORKSPACES).arg(workspace.as_str());
         claim.cmd("HSETNX").arg(&head).arg("born").arg(&rand::random::<[u8; 16]>());
         claim.cmd("HINCRBY").arg(&head).arg("epoch").arg(1);
-        claim.cmd("HMGET").arg(&head).arg("cursor").arg("resting").arg("asides");
+        claim.cmd("HMGET").arg(&head).arg("cursor").arg("resting").arg("asides").arg("born");
         claim.cmd("HSET").arg(&head).arg("resting").arg(0);
         claim.cmd("WATCH").arg(&head);
         claim.cmd("HGET").arg(&head).arg("epoch");
         claim.cmd("HGETALL").arg(keys.at("rows"));
         let mut told = Answers::of(link::ask(&mut writer, &claim).await?);
         let (_, _, epoch): (i64, i64, u64) = (told.next()?, told.next()?, told.next()?);
-        let (cursor, resting, asides): (Option<String>, Option<u8>, Option<u64>) = told.next()?;
+        let (cursor, resting, asides, born): (Option<String>, Option<u8>, Option<u64>, Vec<u8>) = told.next()?;
         let (_, _): (i64, String) = (told.next()?, told.next()?);
         if told.next::<Option<u64>>()? != Some(epoch) {
             return Err(Error::Fenced);
@@ -80,6 +82,7 @@ impl Tenure {
         let cursor = cursor.map_or(Ok(Position::default()), |id| position(&id))?;
         let tenure = Self {
             epoch,
+            born,
             writer: AsyncMutex::new(Some(writer)),
             reader: AsyncMutex::new(Reader::new(Arc::clone(dial), keys.clone())),
             rows: Mutex::new(Rows { decided: decided(rows)?, ..Rows::default() }),
@@ -212,6 +215,10 @@ impl Tenure {
         for mut item in items {
             // A mark says how far the stream had come, and nothing else.
             let Some(row) = item.take("row") else { continue };
+            if item.take("born").is_some_and(|born| born != self.born) {
+                // It comes again, in its turn.
+                continue;
+            }
             let row = RowName::decode(&row)?;
             let known = rows.decided.get(&row.stint).is_some_and(|decided| decided.has(row.seq));
             if known || !under_way.insert((row.stint, row.seq)) {

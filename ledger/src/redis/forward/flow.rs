@@ -106,7 +106,14 @@ impl Flow {
                 put.arg("*");
             }
         }
-        put.arg("row").arg(&name.encode()[..]).arg("entry").arg(&row.entry).arg("raw").arg(&row.raw);
+        put.arg("row")
+            .arg(&name.encode()[..])
+            .arg("born")
+            .arg(&self.born)
+            .arg("entry")
+            .arg(&row.entry)
+            .arg("raw")
+            .arg(&row.raw);
         self.piped = row.seq;
         true
     }

@@ -15,7 +15,7 @@ use ::redis::Pipeline;
 use lead::ids::WorkspaceId;
 
 impl Session<'_> {
-    /// Takes a turn, unless nothing was lost after all: what stands where this journal's last row stood tells.
+    /// Takes a turn.
     pub(super) async fn begin_refill(
         &mut self,
         workspace: &WorkspaceId,
@@ -24,10 +24,6 @@ impl Session<'_> {
         cursor: Position,
     ) -> Result<()> {
         let keys = Keys::of(workspace);
-        if self.stands_at(&keys, until, last).await? {
-            flow.go_on_after(until);
-            return Ok(());
-        }
         let refill = Refill::new(&self.identity.gateway, until, self.server.now(), cursor);
         let mut order = Pipeline::new();
         // What an earlier attempt left is sent again.
@@ -59,7 +55,7 @@ impl Session<'_> {
     }
 
     /// Is our row still where it stood? Then everything before it is, too: a stream loses its end, not its middle.
-    async fn stands_at(&mut self, keys: &Keys, seq: i64, place: Position) -> Result<bool> {
+    pub(super) async fn stands_at(&mut self, keys: &Keys, (seq, place): (i64, Position)) -> Result<bool> {
         let id = stream_id(place);
         let mut question = Pipeline::new();
         question.cmd("XRANGE").arg(keys.at("inbox")).arg(&id).arg(&id);

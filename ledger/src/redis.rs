@@ -93,6 +93,20 @@ impl Redis {
         outcome
     }
 
+    /// What was decided well and could not be committed has not been tried in vain: an owner who is ousted must not bring
+    /// an entry nearer to its burial. Where that cannot be said now, it counts.
+    async fn forgive(&self, keys: &Keys, uid: Uid) {
+        let mut question = Pipeline::new();
+        question.cmd("HGET").arg(keys.at("attempts")).arg(uid.bytes());
+        let Ok(mut told) = self.shared.ask(&question).await else { return };
+        // None: the commit went through after all.
+        if let Ok(Some(1..)) = read::<Option<i64>>(told.pop().unwrap_or_default()) {
+            let mut order = Pipeline::new();
+            order.cmd("HINCRBY").arg(keys.at("attempts")).arg(uid.bytes()).arg(-1);
+            let _ = self.shared.ask(&order).await;
+        }
+    }
+
     fn claimed(&self, workspace: &WorkspaceId, claim: &Claim) -> Result<Arc<Tenure>> {
         self.tenure(workspace).filter(|tenure| tenure.epoch() == claim.epoch).ok_or(Error::Fenced)
     }
@@ -255,7 +269,11 @@ impl Ledger for Redis {
             let number = tenure.asides.fetch_add(1, Ordering::Relaxed) + 1;
             commit::put_aside(&mut changes, &tenure.keys, number, aside, entry, &tenure.raw(*position));
         }
-        self.unless_failed(workspace, &tenure, tenure.commit(&changes).await)?;
+        let outcome = tenure.commit(&changes).await;
+        if let (Err(_), Some(uid)) = (&outcome, batch.survived) {
+            self.forgive(&tenure.keys, uid).await;
+        }
+        self.unless_failed(workspace, &tenure, outcome)?;
         tenure.committed(batch.cursor, rows);
         Ok(())
     }

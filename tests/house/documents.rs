@@ -13,6 +13,7 @@ fn what_the_documents_name_is_there() {
         "CONTRIBUTING.md",
         "docs/LOGGING.md",
         "docs/reading-the-stream.md",
+        "docs/breaking-it.md",
         "deploy/README.md",
     ];
     let mut missing = Vec::new();

@@ -60,8 +60,9 @@ impl Session<'_> {
         let mut question = Pipeline::new();
         question.cmd("XRANGE").arg(keys.at("inbox")).arg(&id).arg(&id);
         let found = Answers::of(link::ask(&mut self.connection, &question).await?).next()?;
-        let Some(mut item) = Item::list(found)?.pop() else { return Ok(false) };
-        let row = RowName::decode(&item.take("row").unwrap_or_default())?;
+        // A mark stands there when raising the inbox was cut short.
+        let Some(row) = Item::list(found)?.pop().and_then(|mut item| item.take("row")) else { return Ok(false) };
+        let row = RowName::decode(&row)?;
         Ok((row.gateway, row.stint, row.seq) == (self.identity.gateway, self.identity.stint(seq).1, seq))
     }
 

@@ -47,6 +47,11 @@ impl Running {
         self.task.await.unwrap();
     }
 
+    /// It ends by itself.
+    pub(crate) async fn ended(self) {
+        tokio::time::timeout(Duration::from_secs(10), self.task).await.unwrap().unwrap();
+    }
+
     pub(crate) async fn kill(self) {
         self.task.abort();
         let _ = self.task.await;

@@ -20,6 +20,8 @@ pub(super) struct Reader {
     dial: SharedDial,
     keys: Keys,
     connection: Option<MultiplexedConnection>,
+    /// What comes next does not come by the inbox, so it must not be waited for there.
+    refilling: bool,
 }
 
 /// What a look into the inbox found.
@@ -41,13 +43,13 @@ pub(super) enum Brought {
 
 impl Reader {
     pub(super) fn new(dial: SharedDial, keys: Keys) -> Self {
-        Self { dial, keys, connection: None }
+        Self { dial, keys, connection: None, refilling: false }
     }
 
     pub(super) async fn look(&mut self, after: Position, limit: usize, wait: Duration) -> Result<Look> {
         let mut question = Pipeline::new();
         let read = question.cmd("XREAD").arg("COUNT").arg(limit);
-        let millis = wait.min(BLOCK).as_millis();
+        let millis = if self.refilling { 0 } else { wait.min(BLOCK).as_millis() };
         if millis > 0 {
             // Zero would mean for ever.
             read.arg("BLOCK").arg(u64::try_from(millis).unwrap_or(1));
@@ -56,7 +58,8 @@ impl Reader {
         question.cmd("EXISTS").arg(self.keys.at("refill"));
         let mut told = self.ask(&question).await?;
         let items: Value = told.next()?;
-        if told.next()? { Ok(Look::Refilling) } else { Ok(Look::Items(Item::read(items)?)) }
+        self.refilling = told.next()?;
+        if self.refilling { Ok(Look::Refilling) } else { Ok(Look::Items(Item::read(items)?)) }
     }
 
     /// The next entries of all streams together, in the order of their positions.

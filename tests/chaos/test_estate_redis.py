@@ -302,4 +302,4 @@ def test_an_inbox_that_vanishes_at_rest_is_sent_again(estate, seed, figures):
     estate.server.ask("DEL", "lg:{demo}:inbox")
     for worker in estate.workers:
         worker.start()
-    figures(kills=2, **finish(estate, crowd, within=20))
+    figures(kills=2, **finish(estate, crowd, within=60))

@@ -343,9 +343,17 @@ impl<'a> Session<'a> {
         }
         if !self.flows.is_empty() {
             let mut told = Answers::of(link::ask(&mut self.connection, &question).await?);
-            for flow in self.flows.values() {
+            for (workspace, flow) in &self.flows {
                 let (born, inbox): (Option<Vec<u8>>, bool) = (told.next()?, told.next()?);
-                if born.as_ref() != Some(&flow.born) || (flow.has_inbox() && !inbox) {
+                if flow.has_inbox() && !inbox {
+                    // Every gateway has to hear of it, also one that looks when another has begun a new inbox.
+                    let mut order = Pipeline::new();
+                    let head = Keys::of(workspace).at("head");
+                    order.cmd("HSET").arg(head).arg("born").arg(&rand::random::<[u8; 16]>());
+                    link::ask(&mut self.connection, &order).await?;
+                    return Err(Error::Refused("the store lost an inbox".to_owned()));
+                }
+                if born.as_ref() != Some(&flow.born) {
                     return Err(Error::Refused("the store lost its state".to_owned()));
                 }
             }

@@ -269,7 +269,7 @@ impl Ledger for Redis {
             let number = tenure.asides.fetch_add(1, Ordering::Relaxed) + 1;
             commit::put_aside(&mut changes, &tenure.keys, number, aside, entry, &tenure.raw(*position));
         }
-        let outcome = tenure.commit(&changes).await;
+        let outcome = tenure.commit(changes).await;
         if let (Err(_), Some(uid)) = (&outcome, batch.survived) {
             self.forgive(&tenure.keys, uid).await;
         }
@@ -287,10 +287,10 @@ impl Ledger for Redis {
 
     async fn rest(&self, workspace: &WorkspaceId, claim: &Claim) -> Result<()> {
         let Some(tenure) = self.tenure(workspace).filter(|tenure| tenure.epoch() == claim.epoch) else { return Ok(()) };
-        let mut order = Pipeline::new();
+        let mut order = tenure::transaction();
         order.cmd("HSET").arg(tenure.keys.at("head")).arg("resting").arg(1);
         self.end(workspace, &tenure);
-        match tenure.commit(&order).await {
+        match tenure.commit(order).await {
             // The rest of an ousted owner says nothing.
             Err(Error::Fenced) => Ok(()),
             other => other,

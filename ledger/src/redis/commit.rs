@@ -2,6 +2,7 @@
 
 use super::keys::{Keys, place};
 use super::rows::{Decided, Stint};
+use super::tenure::transaction;
 use super::words::stream_id;
 use crate::commit::{Batch, Position};
 use ::redis::Pipeline;
@@ -21,7 +22,7 @@ pub(super) fn commands(
     batch: &Batch,
     rows: &[(Stint, Decided)],
 ) -> Pipeline {
-    let mut all = Pipeline::new();
+    let mut all = transaction();
     let head = all.cmd("HSET").arg(keys.at("head")).arg("epoch").arg(epoch);
     head.arg("cursor").arg(stream_id(cursor));
     if !rows.is_empty() {

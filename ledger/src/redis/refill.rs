@@ -8,8 +8,9 @@
 use super::words::Item;
 use crate::commit::Position;
 
-/// The owner waits this long for further gateways to say that they have something to bring back.
-pub(super) const GATHERING_MS: u64 = 3_000;
+/// The owner waits this long for further gateways to say that they have something to bring back: one whose connection
+/// went mute needs [`super::link::PATIENCE`] to notice that.
+pub(super) const GATHERING_MS: u64 = 6_000;
 /// A gateway that says nothing for this long is not waited for.
 pub(super) const SILENT_MS: u64 = 5_000;
 
@@ -104,7 +105,7 @@ mod tests {
         assert_eq!(Turn::read(&turn.write()), Some(turn));
         assert_eq!(Turn::read("7 x 0"), None);
         let turn = Turn { since: 10_000, seen: 10_000, done: false };
-        assert!(turn.gathers(12_999) && !turn.gathers(13_000));
+        assert!(turn.gathers(15_999) && !turn.gathers(16_000));
         assert!(!turn.is_over(15_000) && turn.is_over(15_001));
     }
 }

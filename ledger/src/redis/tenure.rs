@@ -107,20 +107,15 @@ impl Tenure {
         told.map(Answers::of)
     }
 
-    /// Does all of `changes`, or nothing when somebody else has claimed the workspace.
-    pub(super) async fn commit(&self, changes: &Pipeline) -> Result<()> {
+    /// Does all of `changes`, which [`transaction`] began, or nothing when somebody else has claimed the workspace.
+    pub(super) async fn commit(&self, mut changes: Pipeline) -> Result<()> {
         let mut writer = self.writer.lock().await;
         let mut connection = writer.take().ok_or(Error::Closed)?;
         let head = self.keys.at("head");
-        let mut whole = Pipeline::with_capacity(changes.len() + 4);
-        whole.cmd("MULTI");
-        for command in changes.cmd_iter() {
-            whole.add_command(command.clone());
-        }
-        whole.cmd("EXEC");
-        whole.cmd("WATCH").arg(&head);
-        whole.cmd("HGET").arg(&head).arg("epoch");
-        let mut told = link::ask(&mut connection, &whole).await?;
+        changes.cmd("EXEC");
+        changes.cmd("WATCH").arg(&head);
+        changes.cmd("HGET").arg(&head).arg("epoch");
+        let mut told = link::ask(&mut connection, &changes).await?;
         let epoch: Option<u64> = super::words::read(told.pop().unwrap_or_default())?;
         let done = told.swap_remove(told.len() - 2);
         if done == ::redis::Value::Nil {
@@ -169,12 +164,12 @@ impl Tenure {
                     tokio::time::sleep(BRINGING).await;
                 }
                 Brought::Over(gateways) => {
-                    let mut order = Pipeline::new();
+                    let mut order = transaction();
                     order.cmd("HDEL").arg(self.keys.at("refill")).arg(&gateways);
                     for gateway in gateways {
                         order.cmd("DEL").arg(self.keys.refill(&gateway));
                     }
-                    self.commit(&order).await?;
+                    self.commit(order).await?;
                     return Ok(Vec::new());
                 }
             }
@@ -189,9 +184,9 @@ impl Tenure {
 
     /// All of it came a second time. The cursor says so at once: whoever brings back rows puts them behind it.
     async fn pass_repeats(&self, after: Position, last: Position) -> Result<()> {
-        let mut order = Pipeline::new();
+        let mut order = transaction();
         order.cmd("HSET").arg(self.keys.at("head")).arg("cursor").arg(stream_id(last));
-        self.commit(&order).await?;
+        self.commit(order).await?;
         self.rows.lock().unwrap_or_else(PoisonError::into_inner).over = Some((after, last));
         Ok(())
     }
@@ -260,6 +255,13 @@ impl Tenure {
         rows.decided.extend(lists);
         rows.handed = rows.handed.split_off(&after(cursor));
     }
+}
+
+/// What [`Tenure::commit`] takes: changes are added, and all of them happen or none.
+pub(super) fn transaction() -> Pipeline {
+    let mut changes = Pipeline::new();
+    changes.cmd("MULTI");
+    changes
 }
 
 /// The first name that can come after everything up to `cursor`.

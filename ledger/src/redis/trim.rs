@@ -3,7 +3,7 @@
 //! Whoever owns a workspace trims it, under the same fence as its commits. Hashes are swept page by page.
 
 use super::Redis;
-use super::tenure::Tenure;
+use super::tenure::{Tenure, transaction};
 use super::words::{Item, moment, position, read, stream_id};
 use crate::Keep;
 use crate::commit::Position;
@@ -106,9 +106,9 @@ impl Redis {
             };
             let gone: Vec<Vec<u8>> = fields.iter().filter_map(old).collect();
             if !gone.is_empty() {
-                let mut drop = Pipeline::new();
+                let mut drop = transaction();
                 drop.cmd("HDEL").arg(&key).arg(&gone);
-                tenure.commit(&drop).await?;
+                tenure.commit(drop).await?;
                 removed += gone.len() as u64;
             }
             cursor = next;
@@ -147,10 +147,10 @@ impl Redis {
         if gone.is_empty() {
             return Ok(0);
         }
-        let mut drop = Pipeline::new();
+        let mut drop = transaction();
         drop.cmd("HDEL").arg(tenure.keys.at("lead")).arg(&gone);
         drop.cmd("ZREM").arg(&key).arg(&gone);
-        tenure.commit(&drop).await?;
+        tenure.commit(drop).await?;
         Ok(gone.len() as u64)
     }
 }

@@ -75,6 +75,33 @@ pub struct Exclusion {
     pub expires: Option<crate::time::At>,
 }
 
+impl Channel {
+    /// An entrance that asks nothing of who answers it.
+    pub fn new(id: ChannelId, source: &str, kind: Kind, responsible: PersonId) -> Self {
+        let source = source.to_owned();
+        Self { id, source, kind, address: None, responsible, skill: None, language: None, campaign: None }
+    }
+}
+
+impl Person {
+    /// Somebody who serves everywhere, without a limit, as often as anybody else.
+    pub fn new(id: PersonId, name: &str) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            phones: Vec::new(),
+            emails: Vec::new(),
+            extensions: Vec::new(),
+            handles: Vec::new(),
+            regions: Vec::new(),
+            skills: Vec::new(),
+            languages: Vec::new(),
+            capacity: None,
+            weight: 1,
+        }
+    }
+}
+
 impl Rules {
     pub fn person(&self, id: &PersonId) -> Option<&Person> {
         self.people.iter().find(|person| person.id == *id)

@@ -88,32 +88,10 @@ fn channel(workspace: &str, id: &str, source: &'static str) -> Channel {
     }
 }
 
-fn person(id: &str) -> Person {
-    Person {
-        id: id.into(),
-        name: id.to_owned(),
-        phones: Vec::new(),
-        emails: Vec::new(),
-        extensions: Vec::new(),
-        handles: Vec::new(),
-        regions: Vec::new(),
-        skills: Vec::new(),
-        languages: Vec::new(),
-        capacity: None,
-        weight: 1,
-    }
-}
-
 pub(crate) fn rules(id: &str, channels: &[Channel]) -> Rules {
-    let domain = channels.iter().map(|channel| lead::rules::Channel {
-        id: channel.id.clone(),
-        source: channel.source.to_owned(),
-        kind: if channel.source == "telegram" { Kind::Chat } else { Kind::Form },
-        address: None,
-        responsible: "ivan".into(),
-        skill: None,
-        language: None,
-        campaign: None,
+    let domain = channels.iter().map(|channel| {
+        let kind = if channel.source == "telegram" { Kind::Chat } else { Kind::Form };
+        lead::rules::Channel::new(channel.id.clone(), channel.source, kind, "ivan".into())
     });
     let listed = Matcher::parse("domain:spam.example", Region::RU).unwrap();
     Rules {
@@ -131,7 +109,7 @@ pub(crate) fn rules(id: &str, channels: &[Channel]) -> Rules {
         min_talk: Duration::from_secs(10),
         repeats: true,
         channels: domain.map(|one| (one.id.clone(), one)).collect(),
-        people: vec![person("ivan"), person("anna")],
+        people: vec![Person::new("ivan".into(), "ivan"), Person::new("anna".into(), "anna")],
         exclusions: vec![Exclusion { matcher: listed, reason: "advertising".into(), expires: None }],
         own: BTreeSet::new(),
         pepper: Pepper::new(b"pepper"),

@@ -94,14 +94,8 @@ pub(crate) fn channel(source: &'static str) -> Channel {
 pub(crate) fn rules() -> Rules {
     let week = ["mon-fri 09:00-13:00 14:00-19:00".to_owned(), "sat 10:00-16:00".to_owned()];
     let channel = rules::Channel {
-        id: CHANNEL.into(),
-        source: "form".to_owned(),
-        kind: Kind::Form,
-        address: None,
-        responsible: "anna".into(),
         skill: Some("cottages".to_owned()),
-        language: None,
-        campaign: None,
+        ..rules::Channel::new(CHANNEL.into(), "form", Kind::Form, "anna".into())
     };
     Rules {
         workspace: WORKSPACE.into(),
@@ -127,17 +121,11 @@ pub(crate) fn rules() -> Rules {
 
 fn person(id: &str, capacity: Option<u32>, weight: u32) -> rules::Person {
     rules::Person {
-        id: id.into(),
-        name: id.to_owned(),
-        phones: Vec::new(),
-        emails: Vec::new(),
-        extensions: Vec::new(),
-        handles: Vec::new(),
         regions: vec!["RU".to_owned()],
         skills: vec!["cottages".to_owned()],
-        languages: Vec::new(),
         capacity,
         weight,
+        ..rules::Person::new(id.into(), id)
     }
 }
 

@@ -1,6 +1,7 @@
 //! How is the real engine run until everything is decided, on whichever store? And how one step after the other?
 
 use crate::customers;
+use crate::report::Figure;
 use anyhow::{Result, ensure};
 use arc_swap::ArcSwap;
 use lead::books::Verdict;
@@ -106,6 +107,17 @@ pub(crate) struct Phases {
     pub(crate) look_ups_us: f64,
     pub(crate) deciding_us: f64,
     pub(crate) commit_us: f64,
+}
+
+impl Phases {
+    pub(crate) fn figures(&self) -> [Figure; 4] {
+        [
+            Figure::new("    one after the other: reading the inbox", self.inbox_us, "us/entry"),
+            Figure::new("    look-ups, and opening the entries", self.look_ups_us, "us/entry"),
+            Figure::new("    deciding", self.deciding_us, "us/entry"),
+            Figure::new("    commit", self.commit_us, "us/entry"),
+        ]
+    }
 }
 
 /// Decides everything once, one step after the other, and keeps a copy of each batch.

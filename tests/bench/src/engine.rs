@@ -48,18 +48,16 @@ pub(crate) struct Level {
 impl Level {
     pub(crate) fn figures(&self) -> Vec<Figure> {
         let what = format!("{} known, {:?}", self.known_contacts, self.mix).to_lowercase();
-        vec![
+        let mut figures = vec![
             Figure::new(format!("engine, {what}"), self.entries_per_s, "entries/s"),
             Figure::new("  floor: the same batches, only written", self.floor_per_s, "entries/s"),
             Figure::new("  ratio", self.ratio, ""),
             Figure::new("  cost", self.us_per_entry, "us/entry"),
             Figure::new("  processor time", self.processor_us, "us/entry"),
             Figure::new("  floor's processor time", self.floor_processor_us, "us/entry"),
-            Figure::new("    one after the other: reading the inbox", self.phases.inbox_us, "us/entry"),
-            Figure::new("    look-ups, and opening the entries", self.phases.look_ups_us, "us/entry"),
-            Figure::new("    deciding", self.phases.deciding_us, "us/entry"),
-            Figure::new("    commit", self.phases.commit_us, "us/entry"),
-        ]
+        ];
+        figures.extend(self.phases.figures());
+        figures
     }
 }
 

@@ -53,29 +53,8 @@ pub(crate) fn entry(knock: &Knock, received_at: At, lead: Option<LeadId>) -> Ent
 }
 
 pub(crate) fn rules(first_contact: Duration) -> Rules {
-    let channel = |id: &str| Channel {
-        id: ChannelId::new(id),
-        source: "form".to_owned(),
-        kind: Kind::Form,
-        address: None,
-        responsible: PersonId::new("anna"),
-        skill: None,
-        language: None,
-        campaign: None,
-    };
-    let anna = Person {
-        id: PersonId::new("anna"),
-        name: "Anna".to_owned(),
-        phones: Vec::new(),
-        emails: Vec::new(),
-        extensions: Vec::new(),
-        handles: Vec::new(),
-        regions: Vec::new(),
-        skills: Vec::new(),
-        languages: Vec::new(),
-        capacity: None,
-        weight: 1,
-    };
+    let anna = Person::new(PersonId::new("anna"), "Anna");
+    let channel = |id: ChannelId| (id.clone(), Channel::new(id, "form", Kind::Form, anna.id.clone()));
     Rules {
         workspace: workspace(),
         version: "1".to_owned(),
@@ -90,7 +69,7 @@ pub(crate) fn rules(first_contact: Duration) -> Rules {
         first_contact,
         min_talk: Duration::from_secs(10),
         repeats: true,
-        channels: CHANNELS.map(|id| (ChannelId::new(id), channel(id))).into(),
+        channels: CHANNELS.map(|id| channel(ChannelId::new(id))).into(),
         people: vec![anna],
         exclusions: Vec::new(),
         own: BTreeSet::new(),

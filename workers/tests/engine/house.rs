@@ -156,6 +156,11 @@ pub(crate) fn post(n: u32) -> Entry {
     made(n, &format!("+7903{:07}", 1_000_000 + n), None, At::from_secs(1_790_000_000 + i64::from(n)))
 }
 
+/// Another post of the stranger who sent post `first`.
+pub(crate) fn again(n: u32, first: u32) -> Entry {
+    Entry { uid: post(n).uid, ..post(first) }
+}
+
 pub(crate) fn post_now(n: u32) -> Entry {
     made(n, "+79035550000", None, Clock::Wall.now())
 }
@@ -183,30 +188,8 @@ fn made(n: u32, phone: &str, same: Option<Digest>, received_at: At) -> Entry {
 const FAR: Duration = Duration::from_hours(24 * 365 * 50);
 
 fn rules() -> Rules {
-    let id = ChannelId::new("landing");
-    let channel = Channel {
-        id: id.clone(),
-        source: "form".to_owned(),
-        kind: Kind::Form,
-        address: None,
-        responsible: PersonId::new("anna"),
-        skill: None,
-        language: None,
-        campaign: None,
-    };
-    let anna = Person {
-        id: PersonId::new("anna"),
-        name: "Anna".to_owned(),
-        phones: Vec::new(),
-        emails: Vec::new(),
-        extensions: Vec::new(),
-        handles: Vec::new(),
-        regions: Vec::new(),
-        skills: Vec::new(),
-        languages: Vec::new(),
-        capacity: None,
-        weight: 1,
-    };
+    let anna = Person::new(PersonId::new("anna"), "Anna");
+    let channel = Channel::new(ChannelId::new("landing"), "form", Kind::Form, anna.id.clone());
     Rules {
         workspace: WorkspaceId::new("shop"),
         version: "1".to_owned(),
@@ -221,7 +204,7 @@ fn rules() -> Rules {
         first_contact: FAR,
         min_talk: Duration::from_secs(10),
         repeats: true,
-        channels: BTreeMap::from([(id, channel)]),
+        channels: BTreeMap::from([(channel.id.clone(), channel)]),
         people: vec![anna],
         exclusions: Vec::new(),
         own: BTreeSet::new(),

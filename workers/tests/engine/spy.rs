@@ -27,11 +27,25 @@ pub(crate) enum Fault {
 pub(crate) struct Spy {
     real: SharedLedger,
     fault: Mutex<Option<Fault>>,
+    /// What was asked of the inbox and committed, in its order.
+    steps: Mutex<Vec<Step>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Entries were read behind this position.
+    Read(Position),
+    /// A commit up to this position was asked for.
+    Commit(Position),
 }
 
 impl Spy {
     pub(crate) fn over(real: SharedLedger) -> Self {
-        Self { real, fault: Mutex::new(None) }
+        Self { real, fault: Mutex::new(None), steps: Mutex::default() }
+    }
+
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        self.steps.lock().unwrap().clone()
     }
 
     pub(crate) fn fault(&self, fault: Fault) {
@@ -65,6 +79,7 @@ impl Ledger for Spy {
     }
 
     async fn commit(&self, workspace: &WorkspaceId, claim: &Claim, batch: Batch) -> Result<()> {
+        self.steps.lock().unwrap().push(Step::Commit(batch.cursor));
         if self.commit_fails() {
             return Err(Error::Full);
         }
@@ -90,7 +105,11 @@ impl Ledger for Spy {
         limit: usize,
         wait: Duration,
     ) -> Result<Vec<Arrived>> {
-        self.real.inbox(workspace, after, limit, wait).await
+        let read = self.real.inbox(workspace, after, limit, wait).await?;
+        if !read.is_empty() {
+            self.steps.lock().unwrap().push(Step::Read(after));
+        }
+        Ok(read)
     }
     async fn queue(&self, workspace: &WorkspaceId, limit: usize) -> Result<Vec<(At, LeadId)>> {
         self.real.queue(workspace, limit).await

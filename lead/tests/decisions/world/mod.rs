@@ -245,32 +245,11 @@ pub(crate) fn rules() -> Rules {
 }
 
 fn channel(id: &str, kind: Kind) -> Channel {
-    Channel {
-        id: id.into(),
-        source: kind.word().to_owned(),
-        kind,
-        address: None,
-        responsible: "anna".into(),
-        skill: None,
-        language: None,
-        campaign: None,
-    }
+    Channel::new(id.into(), kind.word(), kind, "anna".into())
 }
 
 pub(crate) fn person(id: &str, extension: &str) -> Person {
-    Person {
-        id: id.into(),
-        name: id.to_owned(),
-        phones: Vec::new(),
-        emails: Vec::new(),
-        extensions: vec![extension.to_owned()],
-        handles: Vec::new(),
-        regions: Vec::new(),
-        skills: Vec::new(),
-        languages: Vec::new(),
-        capacity: None,
-        weight: 1,
-    }
+    Person { extensions: vec![extension.to_owned()], ..Person::new(id.into(), id) }
 }
 
 pub(crate) fn somebody(id: &str) -> Option<PersonId> {

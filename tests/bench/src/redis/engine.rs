@@ -198,7 +198,7 @@ impl Level {
     }
 
     fn figures(&self) -> Vec<Figure> {
-        vec![
+        let mut figures = vec![
             Figure::new(format!("redis engine, {} (reach 10000)", self.name()), self.entries_per_s, "entries/s"),
             Figure::new("  floor: the same bytes to Redis", self.floor_per_s, "entries/s"),
             Figure::new("  ratio (reach 0.7)", self.ratio, ""),
@@ -206,10 +206,8 @@ impl Level {
             Figure::new("  processor time of the engine", self.processor_us, "us/entry"),
             Figure::new("  processor time of Redis", self.redis_us, "us/entry"),
             Figure::new("    below the floor", self.floor_redis_us, "us/entry"),
-            Figure::new("    one after the other: reading the inbox", self.phases.inbox_us, "us/entry"),
-            Figure::new("    look-ups, and opening the entries", self.phases.look_ups_us, "us/entry"),
-            Figure::new("    deciding", self.phases.deciding_us, "us/entry"),
-            Figure::new("    commit", self.phases.commit_us, "us/entry"),
-        ]
+        ];
+        figures.extend(self.phases.figures());
+        figures
     }
 }

@@ -24,7 +24,6 @@ pub struct Facts {
     records: HashMap<Key, Option<Record>>,
     changed: BTreeSet<Key>,
     queue: Option<Queue>,
-    /// Laid over what the store says of its queue, which may hold them already.
     queued: Vec<QueueChange>,
 }
 
@@ -52,11 +51,6 @@ impl Queue {
 }
 
 impl Facts {
-    /// What is known from a batch that was decided and may not be in the store yet.
-    pub fn after(records: &[(Key, Option<Record>)], queue: &[QueueChange]) -> Self {
-        Self { records: records.iter().cloned().collect(), queued: queue.to_vec(), ..Self::default() }
-    }
-
     pub fn knows(&self, key: &Key) -> bool {
         self.records.contains_key(key)
     }

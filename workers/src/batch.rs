@@ -1,8 +1,5 @@
 //! How is a batch decided? Entry by entry over one overlay, so that the second sees what the first did; what is
 //! missing is fetched and that entry runs again. Nothing is written here: out comes one [`Batch`] to commit.
-//!
-//! It goes in two steps, so that the second can be taken while the batch before is being committed: [`Decider::prepare`]
-//! asks the store for what will be needed, [`Decider::finish`] seldom asks it for anything.
 
 use lead::changes::{Changes, Measure, Timer};
 use lead::decide::{self, Case};
@@ -54,15 +51,7 @@ pub struct Decider<'a> {
     pub watchdog: &'a Watchdog,
 }
 
-/// A batch of which everything foreseeable is known.
-#[derive(Debug)]
-pub struct Prepared<'a> {
-    turns: Vec<Turn<'a>>,
-    facts: Facts,
-}
-
 /// One thing to decide, in the order of time.
-#[derive(Debug)]
 enum Turn<'a> {
     Entry(&'a Arrived, Case<'a>),
     Timer(Timer),
@@ -71,27 +60,10 @@ enum Turn<'a> {
 impl Decider<'_> {
     /// Decides entries and timers in the order of their moments.
     pub async fn decide(&self, entries: &[Arrived], timers: &[Timer], cursor: Position) -> Result<Decided, Undecided> {
-        let prepared = self.prepare(Facts::default(), entries, timers).await?;
-        self.finish(prepared, cursor).await
-    }
-
-    /// Opens entries and timers, in the order of their moments, and asks for what deciding them will need besides
-    /// `facts`.
-    pub async fn prepare<'a>(
-        &'a self,
-        mut facts: Facts,
-        entries: &'a [Arrived],
-        timers: &[Timer],
-    ) -> Result<Prepared<'a>, Undecided> {
+        let mut facts = Facts::default();
         let opened = self.watchdog.over(|| catch_unwind(AssertUnwindSafe(|| turns(self.rules, entries, timers))));
         let turns = opened.map_err(|_| Undecided::Poison("an entry could not be opened"))?;
         self.foresee(&mut facts, &turns).await?;
-        Ok(Prepared { turns, facts })
-    }
-
-    /// Decides what was prepared; with nothing in it the cursor stays where it is.
-    pub async fn finish(&self, prepared: Prepared<'_>, mut cursor: Position) -> Result<Decided, Undecided> {
-        let Prepared { turns, mut facts } = prepared;
         let mut decided = Decided::default();
         for turn in &turns {
             let begun = Instant::now();
@@ -101,13 +73,13 @@ impl Decider<'_> {
             let source = match turn {
                 Turn::Entry(arrived, _) => {
                     decided.times.push(begun.elapsed());
-                    cursor = arrived.position;
                     Some((arrived.position, &arrived.entry))
                 }
                 Turn::Timer(_) => None,
             };
             decided.batch.absorb(changes, source);
         }
+        let cursor = entries.last().map_or(cursor, |last| last.position);
         decided.batch.seal(facts, cursor);
         Ok(decided)
     }

@@ -1,5 +1,4 @@
 //! How does one workspace move forward? One loop: entries after the cursor, timers that are due, decide, one commit.
-//! With more waiting than a batch holds, the next batch is decided while the one before is being committed.
 //!
 //! One engine decides for a workspace; whoever claims it later fences this one off, and it ends. A batch that cannot be decided is
 //! undone whole and its entries go one at a time, so that only the one that is poison is buried.
@@ -10,10 +9,8 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::watchdog::Watchdog;
 use arc_swap::ArcSwap;
-use futures_util::future::join;
 use lead::changes::{Timer, TimerChange};
 use lead::decide;
-use lead::facts::Facts;
 use lead::ids::WorkspaceId;
 use lead::rules::Rules;
 use lead::time::At;
@@ -55,15 +52,6 @@ struct Place {
     next_due: Option<At>,
 }
 
-/// A batch that was decided and is not committed.
-struct Ready {
-    decided: Decided,
-    /// Timers were among it.
-    fired: bool,
-    /// It was as large as batches get, so more is likely to be waiting.
-    full: bool,
-}
-
 impl Engine {
     /// Runs until `stop` or until somebody else has claimed the workspace, and through every failure of the store.
     pub async fn run(self, stop: CancellationToken) {
@@ -92,18 +80,11 @@ impl Engine {
     /// Claims the workspace and moves it forward until told to stop.
     async fn serve(&self, stop: &CancellationToken, first: bool, failures: &mut usize) -> Result<(), Error> {
         let claim = self.ledger.claim(&self.workspace).await?;
-        // Two batches may have been under way.
-        let alone = if claim.unclean && first { 2 * self.config.batch } else { 0 };
+        let alone = if claim.unclean && first { self.config.batch } else { 0 };
         tracing::info!(workspace = %self.workspace, epoch = claim.epoch, cursor = claim.cursor.0, unclean = claim.unclean, "engine.claimed: deciding");
         let next_due = self.ledger.next_due(&self.workspace).await?;
         let mut place = Place { cursor: claim.cursor, claim, alone, next_due };
-        let mut ready = None;
         loop {
-            if let Some(batch) = ready.take_if(|_| !stop.is_cancelled()) {
-                ready = self.commit_and_go_on(&mut place, batch).await?;
-                *failures = 0;
-                continue;
-            }
             let limit = if place.alone > 0 { 1 } else { self.config.batch };
             let entries = tokio::select! {
                 biased;
@@ -118,10 +99,10 @@ impl Engine {
             }
             if place.alone > 0 {
                 self.one_alone(&mut place, &entries, &timers).await?;
-                *failures = 0;
             } else {
-                ready = self.together(&mut place, &entries, &timers).await?;
+                self.together(&mut place, &entries, &timers).await?;
             }
+            *failures = 0;
         }
         self.ledger.rest(&self.workspace, &place.claim).await
     }
@@ -139,70 +120,23 @@ impl Engine {
         self.ledger.due(&self.workspace, horizon, self.config.batch).await
     }
 
-    async fn together(&self, place: &mut Place, entries: &[Arrived], timers: &[Timer]) -> Result<Option<Ready>, Error> {
+    async fn together(&self, place: &mut Place, entries: &[Arrived], timers: &[Timer]) -> Result<(), Error> {
         let rules = self.rules.load_full();
         match self.decider(&rules).decide(entries, timers, place.cursor).await {
-            Ok(decided) => {
-                Ok(Some(Ready { decided, fired: !timers.is_empty(), full: entries.len() >= self.config.batch }))
-            }
+            Ok(decided) => self.commit(place, decided, !timers.is_empty()).await,
             Err(Undecided::Store(error)) => Err(error),
             Err(Undecided::Poison(why)) => {
                 tracing::error!(workspace = %self.workspace, entries = entries.len(), why, "engine.poison: going one entry at a time");
                 self.metrics.engine_failures.with_label_values(&[self.workspace.as_str(), "poison"]).inc();
                 place.alone = entries.len().max(1);
-                if entries.is_empty() {
-                    self.drop_timers(place, timers).await?;
-                }
-                Ok(None)
+                if entries.is_empty() { self.drop_timers(place, timers).await } else { Ok(()) }
             }
         }
-    }
-
-    /// Commits a batch. Where more is waiting, the next is decided meanwhile, over what is being committed; it is
-    /// forgotten when the commit fails, or when anything about it is out of the ordinary.
-    async fn commit_and_go_on(&self, place: &mut Place, ready: Ready) -> Result<Option<Ready>, Error> {
-        let Ready { decided, fired, full } = ready;
-        let entries = if full && !fired { self.waiting(place, &decided.batch).await? } else { Vec::new() };
-        if entries.is_empty() {
-            self.commit(place, decided, fired).await?;
-            return Ok(None);
-        }
-        let (rules, cursor) = (self.rules.load_full(), decided.batch.cursor);
-        let facts = Facts::after(&decided.batch.records, &decided.batch.queue);
-        let decider = self.decider(&rules);
-        let prepared = match decider.prepare(facts, &entries, &[]).await {
-            Ok(prepared) => prepared,
-            Err(Undecided::Store(error)) => return Err(error),
-            Err(Undecided::Poison(_)) => {
-                self.commit(place, decided, fired).await?;
-                return Ok(None);
-            }
-        };
-        let (committed, next) = join(self.commit(place, decided, fired), decider.finish(prepared, cursor)).await;
-        committed?;
-        match next {
-            Ok(decided) => Ok(Some(Ready { decided, fired: false, full: entries.len() >= self.config.batch })),
-            Err(Undecided::Store(error)) => Err(error),
-            // It is met again, with nothing under way.
-            Err(Undecided::Poison(_)) => Ok(None),
-        }
-    }
-
-    /// What is there behind a batch; nothing where a timer comes before it.
-    async fn waiting(&self, place: &Place, batch: &Batch) -> Result<Vec<Arrived>, Error> {
-        let entries = self.ledger.inbox(&self.workspace, batch.cursor, self.config.batch, Duration::ZERO).await?;
-        let next_due = sooner(place.next_due, soonest(batch));
-        let last = entries.last().map(|last| last.entry.received_at);
-        let undisturbed = last.is_some_and(|last| next_due.is_none_or(|due| due > last));
-        Ok(if undisturbed { entries } else { Vec::new() })
     }
 
     /// One entry, counted before it is tried, so that even a crash of the process counts.
     async fn one_alone(&self, place: &mut Place, entries: &[Arrived], timers: &[Timer]) -> Result<(), Error> {
-        let Some(arrived) = entries.first() else {
-            let Some(ready) = self.together(place, entries, timers).await? else { return Ok(()) };
-            return self.commit(place, ready.decided, ready.fired).await;
-        };
+        let Some(arrived) = entries.first() else { return self.together(place, entries, timers).await };
         let tried = self.ledger.attempt(&self.workspace, arrived.entry.uid).await?;
         if tried >= self.config.attempts {
             return self.bury(place, arrived, "deciding failed or did not end", tried).await;
@@ -240,12 +174,22 @@ impl Engine {
     async fn commit(&self, place: &mut Place, decided: Decided, fired: bool) -> Result<(), Error> {
         let Decided { batch, measures, times } = decided;
         let cursor = batch.cursor;
-        let soonest = soonest(&batch);
+        let soonest = batch
+            .timers
+            .iter()
+            .filter_map(|change| match change {
+                TimerChange::Set(timer) => Some(timer.due),
+                TimerChange::Clear(_) => None,
+            })
+            .min();
         let books = batch.books.clone();
         self.ledger.commit(&self.workspace, &place.claim, batch).await?;
         place.cursor = cursor;
-        place.next_due =
-            if fired { self.ledger.next_due(&self.workspace).await? } else { sooner(place.next_due, soonest) };
+        place.next_due = if fired {
+            self.ledger.next_due(&self.workspace).await?
+        } else {
+            [place.next_due, soonest].into_iter().flatten().min()
+        };
         for ((channel, verdict), count) in &books {
             self.metrics.verdict(&self.workspace, channel, *verdict, *count);
         }
@@ -261,19 +205,6 @@ impl Engine {
     fn decider<'a>(&'a self, rules: &'a Rules) -> Decider<'a> {
         Decider { workspace: &self.workspace, rules, ledger: &*self.ledger, watchdog: &self.watchdog }
     }
-}
-
-/// The first moment that a batch wants to be woken at.
-fn soonest(batch: &Batch) -> Option<At> {
-    let set = |change: &TimerChange| match change {
-        TimerChange::Set(timer) => Some(timer.due),
-        TimerChange::Clear(_) => None,
-    };
-    batch.timers.iter().filter_map(set).min()
-}
-
-fn sooner(one: Option<At>, other: Option<At>) -> Option<At> {
-    [one, other].into_iter().flatten().min()
 }
 
 fn reason(error: &Error) -> &'static str {

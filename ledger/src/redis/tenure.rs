@@ -159,8 +159,6 @@ impl Tenure {
         loop {
             match reader.brought(from, limit).await? {
                 Brought::Items(items) => return Ok(items),
-                // What was brought goes only once all of it is committed, and a commit does not wait for more.
-                _ if self.is_under_way(from) => return Ok(Vec::new()),
                 Brought::NotYet => {
                     self.still_ours().await?;
                     tokio::time::sleep(BRINGING).await;
@@ -184,24 +182,13 @@ impl Tenure {
         rows.over.filter(|(from, to)| *from <= after && after < *to).map_or(after, |(_, to)| to)
     }
 
-    /// All of it came a second time. The cursor says so at once: whoever brings back rows puts them behind it. Where a
-    /// batch before it is not committed yet, its commit will say so.
+    /// All of it came a second time. The cursor says so at once: whoever brings back rows puts them behind it.
     async fn pass_repeats(&self, after: Position, last: Position) -> Result<()> {
-        if self.is_under_way(after) {
-            self.rows.lock().unwrap_or_else(PoisonError::into_inner).over = Some((after, last));
-            return Ok(());
-        }
         let mut order = transaction();
         order.cmd("HSET").arg(self.keys.at("head")).arg("cursor").arg(stream_id(last));
         self.commit(order).await?;
         self.rows.lock().unwrap_or_else(PoisonError::into_inner).over = Some((after, last));
         Ok(())
-    }
-
-    /// Whether something up to `position` was handed out and is not committed.
-    fn is_under_way(&self, position: Position) -> bool {
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        rows.handed.range(..after(position)).next().is_some()
     }
 
     /// A store that lost its state has lost the claim, too; nothing else would tell an owner who has nothing to do.

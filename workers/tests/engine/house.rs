@@ -156,11 +156,6 @@ pub(crate) fn post(n: u32) -> Entry {
     made(n, &format!("+7903{:07}", 1_000_000 + n), None, At::from_secs(1_790_000_000 + i64::from(n)))
 }
 
-/// Another post of the stranger who sent post `first`.
-pub(crate) fn again(n: u32, first: u32) -> Entry {
-    Entry { uid: post(n).uid, ..post(first) }
-}
-
 pub(crate) fn post_now(n: u32) -> Entry {
     made(n, "+79035550000", None, Clock::Wall.now())
 }

@@ -8,8 +8,8 @@ use house::{House, post, posts};
 use lead::books::Verdict;
 use lead::changes::AsideKind;
 use lead::ids::ChannelId;
-use ledger::{Ledger, Position};
-use spy::{Fault, Step};
+use ledger::Ledger;
+use spy::Fault;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -71,38 +71,6 @@ async fn a_store_that_fails_for_a_while_delays_leads_and_loses_none() {
     assert_eq!(house.verdict(Verdict::Lead).await, 10);
     assert_eq!(house.events().await.len(), 10);
     engine.stop().await;
-}
-
-/// Three batches are waiting, and everybody in the second one was in the first.
-async fn backlog(fault: Option<Fault>) -> (House, Vec<Step>) {
-    let house = House::open();
-    let again = (257..=512).map(|n| house::again(n, n - 256));
-    house.accept(posts(1..=256).into_iter().chain(again).chain(posts(513..=600)).collect()).await;
-    fault.into_iter().for_each(|fault| house.spy.fault(fault));
-    let engine = house.engine();
-    house.settled().await;
-    engine.stop().await;
-    assert_eq!(house.verdict(Verdict::Lead).await, 344);
-    assert_eq!(house.verdict(Verdict::Duplicate).await, 256);
-    let steps = house.spy.steps();
-    (house, steps)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn while_a_batch_is_committed_the_next_is_decided_over_it() {
-    let [first, second, third] = [256, 512, 600].map(Position);
-    let (_, steps) = backlog(None).await;
-    let (read, commit) = (Step::Read, Step::Commit);
-    assert_eq!(steps, [read(Position(0)), read(first), commit(first), read(second), commit(second), commit(third)]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_decided_over_a_batch_that_could_not_be_committed_is_forgotten() {
-    let (house, steps) = backlog(Some(Fault::Commits(2))).await;
-    let again: Vec<_> = steps.iter().filter(|step| **step == Step::Commit(Position(256))).collect();
-    assert_eq!(again.len(), 3);
-    let versions: BTreeSet<_> = house.events().await.into_iter().map(|event| event.id).collect();
-    assert_eq!(versions.len(), 600);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,25 +27,11 @@ pub(crate) enum Fault {
 pub(crate) struct Spy {
     real: SharedLedger,
     fault: Mutex<Option<Fault>>,
-    /// What was asked of the inbox and committed, in its order.
-    steps: Mutex<Vec<Step>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Entries were read behind this position.
-    Read(Position),
-    /// A commit up to this position was asked for.
-    Commit(Position),
 }
 
 impl Spy {
     pub(crate) fn over(real: SharedLedger) -> Self {
-        Self { real, fault: Mutex::new(None), steps: Mutex::default() }
-    }
-
-    pub(crate) fn steps(&self) -> Vec<Step> {
-        self.steps.lock().unwrap().clone()
+        Self { real, fault: Mutex::new(None) }
     }
 
     pub(crate) fn fault(&self, fault: Fault) {
@@ -79,7 +65,6 @@ impl Ledger for Spy {
     }
 
     async fn commit(&self, workspace: &WorkspaceId, claim: &Claim, batch: Batch) -> Result<()> {
-        self.steps.lock().unwrap().push(Step::Commit(batch.cursor));
         if self.commit_fails() {
             return Err(Error::Full);
         }
@@ -105,11 +90,7 @@ impl Ledger for Spy {
         limit: usize,
         wait: Duration,
     ) -> Result<Vec<Arrived>> {
-        let read = self.real.inbox(workspace, after, limit, wait).await?;
-        if !read.is_empty() {
-            self.steps.lock().unwrap().push(Step::Read(after));
-        }
-        Ok(read)
+        self.real.inbox(workspace, after, limit, wait).await
     }
     async fn queue(&self, workspace: &WorkspaceId, limit: usize) -> Result<Vec<(At, LeadId)>> {
         self.real.queue(workspace, limit).await

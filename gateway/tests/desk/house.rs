@@ -24,7 +24,7 @@ use ledger::journal::{Bounds, Journal, Row};
 use ledger::{Batch, Claim, SharedLedger};
 use secrecy::SecretString;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;

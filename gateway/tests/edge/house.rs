@@ -12,7 +12,6 @@ use http::{Method, StatusCode};
 use lead::entry::{Kind, Signal, Touch};
 use lead::identity::Pepper;
 use lead::ids::{ChannelId, WorkspaceId};
-use lead::phone::Region;
 use lead::units::{Size, Span};
 use ledger::journal::{Bounds, Journal, Stored};
 use secrecy::SecretString;

@@ -5,7 +5,6 @@ use gateway::channel::Channel;
 use gateway::sources::{Denied, Reading, Refusal, Request, Source, source};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use lead::entry::{Call, Signal, Touch};
-use lead::phone::Region;
 use lead::time::At;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

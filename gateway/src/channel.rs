@@ -3,7 +3,7 @@
 
 use lead::ids::{ChannelId, WorkspaceId};
 use lead::phone::Region;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 
 /// One entrance as the gateway needs it.
@@ -34,4 +34,39 @@ pub struct Channel {
     pub thanks: Option<String>,
     /// Never identities: our own mailboxes, form-mailer senders.
     pub own_emails: Vec<String>,
+    /// What the source's own keys say, see [`crate::sources::Setting`]; several values where the key is a list.
+    pub settings: BTreeMap<&'static str, Vec<SecretString>>,
+}
+
+impl Channel {
+    /// An entrance of which only its name is known.
+    pub fn new(id: ChannelId, workspace: WorkspaceId, source: &'static str) -> Self {
+        Self {
+            id,
+            workspace,
+            source,
+            address: None,
+            region: Region::RU,
+            url: String::new(),
+            secrets: Vec::new(),
+            url_key: None,
+            redirect: None,
+            redirect_hosts: Vec::new(),
+            origins: Vec::new(),
+            fields: BTreeMap::new(),
+            thanks: None,
+            own_emails: Vec::new(),
+            settings: BTreeMap::new(),
+        }
+    }
+
+    /// What a key of the source's own says.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.each_setting(name).next()
+    }
+
+    /// What a key of the source's own lists.
+    pub fn each_setting(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.settings.get(name).into_iter().flatten().map(ExposeSecret::expose_secret)
+    }
 }

@@ -47,6 +47,8 @@ pub struct Limits {
     pub form: Size,
     /// Largest mail.
     pub mail: Size,
+    /// Largest document that a source has fetched from its provider: a certificate, the lead behind an id.
+    pub fetched: Size,
     /// All bodies in memory at one moment.
     pub bodies: Size,
     /// Requests being handled at one moment.
@@ -71,6 +73,8 @@ pub struct Limits {
     pub idle_time: Span,
     /// A client that does not take its answer.
     pub write_time: Span,
+    /// Fetching one such document.
+    pub fetch_time: Span,
     /// A TLS handshake.
     pub handshake_time: Span,
     pub connections: usize,
@@ -92,6 +96,7 @@ impl Default for Limits {
             json: Size(256 << 10),
             form: Size(1 << 20),
             mail: Size(25 << 20),
+            fetched: Size(256 << 10),
             bodies: Size(128 << 20),
             requests: 2048,
             head: Size(16 << 10),
@@ -104,6 +109,7 @@ impl Default for Limits {
             request_time: seconds(15),
             idle_time: seconds(30),
             write_time: seconds(30),
+            fetch_time: seconds(4),
             handshake_time: seconds(5),
             connections: 4096,
             connections_per_address: 64,

@@ -22,6 +22,7 @@ use lead::entry::Synthetic;
 use lead::ids::Uid;
 use ledger::journal::Row;
 use secrecy::ExposeSecret;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
@@ -138,11 +139,11 @@ where
     }
     let collected = body::collect(body, limit, Pace::of(limits), &admission.bodies, class).await?;
     request.body = collected.bytes.clone();
-    (source.verify)(&request, channel).map_err(denied)?;
+    verify(gateway, source, &mut request, channel).await?;
     if !source.anonymous {
         admission.per_channel(&channel.id)?;
     }
-    let rows = read(gateway, source, &request, channel)?;
+    let rows = read(gateway, source, &mut request, channel).await?;
     let (count, uid) = (rows.len() as u64, rows.first().map(|row| row.entry.uid));
     let labels = [channel.workspace.as_str(), channel.id.as_str()];
     if rows.is_empty() {
@@ -191,6 +192,7 @@ fn as_request(gateway: &Gateway, door: Door<'_>, parts: &Parts) -> Request {
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: parts.headers.clone(),
         body: Bytes::new(),
+        documents: BTreeMap::new(),
         received_at: gateway.clock.now(),
     }
 }
@@ -200,18 +202,37 @@ fn denied(denied: Denied) -> Refused {
         Denied::Missing | Denied::Wrong | Denied::Stale => Refused::Unauthorized,
         Denied::Malformed => Refused::Malformed,
         Denied::Misconfigured => Refused::Misconfigured,
+        Denied::Needs(_) => Refused::Upstream,
     }
 }
 
-fn read(gateway: &Gateway, source: &Source, request: &Request, channel: &Channel) -> Result<Vec<Row>, Refused> {
+async fn verify(gateway: &Gateway, source: &Source, request: &mut Request, channel: &Channel) -> Result<(), Refused> {
+    let first = (source.verify)(request, channel);
+    let Err(Denied::Needs(needed)) = first else { return first.map_err(denied) };
+    gateway.fetcher.fetch(request, channel, &[needed]).await?;
+    (source.verify)(request, channel).map_err(denied)
+}
+
+async fn read(
+    gateway: &Gateway,
+    source: &Source,
+    request: &mut Request,
+    channel: &Channel,
+) -> Result<Vec<Row>, Refused> {
+    let mut reading = (source.read)(request, channel);
+    if let Err(Refusal::Needs(needed)) = &reading {
+        gateway.fetcher.fetch(request, channel, needed).await?;
+        reading = (source.read)(request, channel);
+    }
     let synthetic = mark(gateway, request, channel);
-    match (source.read)(request, channel) {
+    match reading {
         Ok(Reading { signals, .. }) => Ok(rows::rows(channel, request, signals, synthetic, rand::random())),
         Err(Refusal::Unreadable(why)) if source.anonymous => Err(Refused::Unreadable(why)),
         Err(Refusal::Unreadable(why)) => Ok(vec![rows::unreadable(channel, request, why, synthetic, rand::random())]),
         Err(Refusal::Bad(why)) => Err(Refused::Bad(why)),
         Err(Refusal::TooLarge(why)) => Err(Refused::TooLarge(why)),
         Err(Refusal::MediaType) => Err(Refused::MediaType),
+        Err(Refusal::Needs(_)) => Err(Refused::Upstream),
     }
 }
 

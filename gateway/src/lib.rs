@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod desk;
+mod fetch;
 pub mod knock;
 pub mod metrics;
 pub mod problem;

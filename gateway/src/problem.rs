@@ -30,6 +30,8 @@ pub enum Refused {
     /// The journal does not take rows.
     Journal,
     Paused,
+    /// What a provider would have to tell us besides cannot be had.
+    Upstream,
     /// Missing, wrong and stale proofs look alike from outside.
     Unauthorized,
     Malformed,
@@ -72,6 +74,7 @@ impl Refused {
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", "too much is being handled; come back", Soon),
             Self::Journal => (S::SERVICE_UNAVAILABLE, "journal", "nothing can be stored right now; come back", Later),
             Self::Paused => (S::SERVICE_UNAVAILABLE, "paused", "this entrance is closed for now; come back", Later),
+            Self::Upstream => (S::SERVICE_UNAVAILABLE, "upstream", "the provider cannot be asked; come back", Later),
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "the request is not proven genuine", Never),
             Self::Malformed => (S::BAD_REQUEST, "malformed_proof", "the proof cannot be read", Never),
             Self::Misconfigured => {

@@ -39,6 +39,7 @@ pub fn unreadable(channel: &Channel, request: &Request, reason: &str, synthetic:
     let signal = Signal::Unreadable(Unreadable {
         reason: reason.to_owned(),
         content_type: request.header("content-type").map(str::to_owned),
+        rest: (!request.rest.is_empty()).then(|| request.rest.clone()),
     });
     let raw = raw(request);
     let same = digest("raw", &[channel.id.as_str().as_bytes(), raw.as_deref().unwrap_or_default()]);
@@ -97,26 +98,10 @@ mod tests {
     use super::*;
     use http::{HeaderMap, Method};
     use lead::entry::{Kind, Touch};
-    use lead::phone::Region;
     use lead::time::At;
 
     fn channel(id: &str) -> Channel {
-        Channel {
-            id: id.into(),
-            workspace: "demo".into(),
-            source: "form",
-            address: None,
-            region: Region::RU,
-            url: String::new(),
-            secrets: Vec::new(),
-            url_key: None,
-            redirect: None,
-            redirect_hosts: Vec::new(),
-            origins: Vec::new(),
-            fields: Default::default(),
-            thanks: None,
-            own_emails: Vec::new(),
-        }
+        Channel::new(id.into(), "demo".into(), "form")
     }
 
     fn request(body: &'static str, query: &str, secs: i64) -> Request {
@@ -127,6 +112,7 @@ mod tests {
             query: query.into(),
             headers: HeaderMap::new(),
             body: Bytes::from(body),
+            documents: Default::default(),
             received_at: At::from_secs(secs),
         }
     }

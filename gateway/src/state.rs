@@ -5,6 +5,7 @@ use crate::admission::Admission;
 use crate::channels::ChannelTable;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::fetch::Fetcher;
 use crate::metrics::Metrics;
 use arc_swap::ArcSwap;
 use lead::identity::Pepper;
@@ -22,6 +23,7 @@ pub struct Gateway {
     pub pepper: Pepper,
     pub clock: Clock,
     pub admission: Admission,
+    pub(crate) fetcher: Fetcher,
     /// Handlers, which finish even when their client has hung up.
     pub(crate) tasks: TaskTracker,
     journal_failing: AtomicBool,
@@ -37,6 +39,7 @@ impl Gateway {
         clock: Clock,
     ) -> Self {
         let admission = Admission::new(&config.limits);
+        let fetcher = Fetcher::new(&config.limits);
         Self {
             config,
             channels: ArcSwap::from_pointee(channels),
@@ -45,6 +48,7 @@ impl Gateway {
             pepper,
             clock,
             admission,
+            fetcher,
             tasks: TaskTracker::new(),
             journal_failing: AtomicBool::new(false),
         }

@@ -260,4 +260,7 @@ pub struct Unreadable {
     /// Why, without the content.
     pub reason: String,
     pub content_type: Option<String>,
+    /// The path below the channel's, which some providers say the kind of event with.
+    #[serde(default)]
+    pub rest: Option<String>,
 }

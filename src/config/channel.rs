@@ -3,7 +3,7 @@
 use super::hint::one_of;
 use super::read::{Section, Spot};
 use super::workspace::{Context, one_phone};
-use gateway::sources::{SOURCES, Source};
+use gateway::sources::{SOURCES, Setting, Source, Value};
 use lead::entry::Kind;
 use lead::ids::{ChannelId, PersonId, WorkspaceId, is_name};
 use lead::phone::Region;
@@ -67,21 +67,17 @@ fn channel(section: &Section<'_>, entrance: &Entrance<'_>, id: ChannelId) -> Opt
     let secrets = secrets(section, source, entrance.context);
     let url_key = url_key(section, entrance.context);
     money(section);
+    let name = source.map_or("", |source| source.name);
     let mut technical = gateway::channel::Channel {
         url: address_of(entrance.context, &id, url_key.as_ref()),
-        id: id.clone(),
-        workspace: entrance.workspace.clone(),
-        source: source.map_or("", |source| source.name),
         address: address.clone(),
         region: entrance.region,
         secrets,
         url_key,
-        redirect: None,
-        redirect_hosts: Vec::new(),
-        origins: Vec::new(),
         fields: section.map("fields"),
         thanks: section.text("thanks"),
-        own_emails: Vec::new(),
+        settings: settings(section, source, entrance.context),
+        ..gateway::channel::Channel::new(id.clone(), entrance.workspace.clone(), name)
     };
     pages(section, &mut technical);
     let (source, responsible) = (source?, responsible?);
@@ -92,7 +88,7 @@ fn channel(section: &Section<'_>, entrance: &Entrance<'_>, id: ChannelId) -> Opt
 }
 
 fn source(section: &Section<'_>) -> Option<&'static Source> {
-    let mut names = SOURCES.map(|source| format!("{:?}", source.name));
+    let mut names: Vec<String> = SOURCES.iter().map(|source| format!("{:?}", source.name)).collect();
     names.sort_unstable();
     section.need("source", &one_of(&names), |value| value.text().and_then(gateway::sources::source))
 }
@@ -136,6 +132,34 @@ fn secrets(section: &Section<'_>, source: Option<&'static Source>, context: &Con
         section.wrong(section.spot("secret").wrong(format!("the secret that {} signs with", source.name)));
     }
     one.into_iter().chain(several).collect()
+}
+
+/// The keys that only this source has.
+fn settings(
+    section: &Section<'_>,
+    source: Option<&'static Source>,
+    context: &Context<'_>,
+) -> BTreeMap<&'static str, Vec<SecretString>> {
+    let own = source.map(|source| source.settings).unwrap_or_default();
+    own.iter().map(|setting| (setting.name, setting_of(section, setting, context))).collect()
+}
+
+fn setting_of(section: &Section<'_>, setting: &'static Setting, context: &Context<'_>) -> Vec<SecretString> {
+    let Setting { name, value, required, expected } = setting;
+    if *required && !section.has(name) {
+        section.wrong(section.spot(name).wrong(*expected));
+    }
+    let text = match value {
+        Value::Text => section.text(name),
+        Value::Secret => return section.secret(name, 1, context.env, context.place).into_iter().collect(),
+        Value::Texts => return section.words(name).into_iter().map(SecretString::from).collect(),
+        Value::Word(words) => {
+            let names: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+            let find = |text: &str| words.iter().find(|word| **word == text).map(|word| (*word).to_owned());
+            section.parsed(name, &one_of(&names), find).or_else(|| words.first().map(|first| (*first).to_owned()))
+        }
+    };
+    text.into_iter().map(SecretString::from).collect()
 }
 
 fn url_key(section: &Section<'_>, context: &Context<'_>) -> Option<SecretString> {

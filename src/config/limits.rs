@@ -9,6 +9,7 @@ pub(crate) fn read(section: &Section<'_>) -> Limits {
         json: section.size("json"),
         form: section.size("form"),
         mail: section.size("mail"),
+        fetched: section.size("fetched"),
         bodies: section.size("bodies"),
         requests: section.count("requests", 1..=1_000_000),
         head: section.size("head"),
@@ -21,6 +22,7 @@ pub(crate) fn read(section: &Section<'_>) -> Limits {
         body_grace: Span(section.span("body_grace")),
         idle_time: Span(section.span("idle_time")),
         write_time: Span(section.span("write_time")),
+        fetch_time: Span(section.span("fetch_time")),
         handshake_time: Span(section.span("handshake_time")),
         connections: section.count("connections", 1..=1_000_000),
         connections_per_address: section.count("connections_per_address", 1..=1_000_000),
@@ -43,6 +45,7 @@ fn contradictions(section: &Section<'_>, limits: &Limits) {
         ("uri", "head", limits.uri <= limits.head),
         ("connections_per_address", "connections", limits.connections_per_address <= limits.connections),
         ("body_time", "request_time", limits.body_time <= limits.request_time),
+        ("fetch_time", "request_time", limits.fetch_time <= limits.request_time),
         ("body_grace", "body_time", limits.body_grace <= limits.body_time),
     ];
     for (small, large, fits) in pairs {

@@ -14,12 +14,13 @@ use data_encoding::BASE64;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use lead::changes::AsideKind;
-use lead::entry::{Entry, Signal};
+use lead::entry::{Entry, Signal, Unreadable};
 use lead::ids::{ChannelId, Uid, digest};
 use lead::time::At;
 use ledger::SetAside;
 use ledger::journal::Row;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 #[derive(Serialize)]
 struct Summary {
@@ -162,11 +163,12 @@ fn read_again(channel: &Channel, aside: &SetAside) -> Result<Vec<Row>> {
     let Signal::Unreadable(unreadable) = &aside.entry.signal else { return Err(Kind::NotFound.into()) };
     let raw = aside.raw.clone().ok_or_else(|| Failure::invalid("its bytes are not kept any more"))?;
     let source = sources::source(channel.source).ok_or(Kind::Broken)?;
-    let request = request(channel, unreadable.content_type.as_deref(), raw, aside.entry.received_at);
+    let request = request(channel, unreadable, raw, aside.entry.received_at);
     let still = |why: &'static str| Failure::invalid(format!("it still cannot be read: {why}"));
     let reading = (source.read)(&request, channel).map_err(|refusal| match refusal {
         Refusal::Bad(why) | Refusal::TooLarge(why) | Refusal::Unreadable(why) => still(why),
         Refusal::MediaType => still("its content type is unknown"),
+        Refusal::Needs(_) => still("its provider would have to be asked for the rest"),
     })?;
     if reading.signals.is_empty() {
         return Err(Failure::invalid("it can be read now, and holds nothing of interest"));
@@ -174,8 +176,9 @@ fn read_again(channel: &Channel, aside: &SetAside) -> Result<Vec<Row>> {
     Ok(rows::rows(channel, &request, reading.signals, aside.entry.synthetic, luck(aside.entry.uid)))
 }
 
-/// What is kept of a request: its bytes and their type. A request without a body had spoken in its query.
-fn request(channel: &Channel, content_type: Option<&str>, raw: Vec<u8>, received_at: At) -> Request {
+/// What is kept of a request: its bytes, their type and the path below the channel's. A request without a body had spoken in its query.
+fn request(channel: &Channel, kept: &Unreadable, raw: Vec<u8>, received_at: At) -> Request {
+    let content_type = kept.content_type.as_deref();
     let mut headers = HeaderMap::new();
     if let Some(kind) = content_type.and_then(|kind| HeaderValue::from_str(kind).ok()) {
         headers.insert(CONTENT_TYPE, kind);
@@ -184,10 +187,11 @@ fn request(channel: &Channel, content_type: Option<&str>, raw: Vec<u8>, received
     Request {
         method: Method::POST,
         url: channel.url.clone(),
-        rest: String::new(),
+        rest: kept.rest.clone().unwrap_or_default(),
         query,
         headers,
         body: Bytes::from(raw),
+        documents: BTreeMap::new(),
         received_at,
     }
 }

@@ -24,6 +24,7 @@ pub const SOURCE: Source = Source {
     body: BodyLimit::Form,
     anonymous: true,
     needs_secret: false,
+    settings: &[],
     methods: &[Method::POST],
     verify,
     read,

@@ -28,6 +28,7 @@ pub const SOURCE: Source = Source {
     body: BodyLimit::Mail,
     anonymous: false,
     needs_secret: false,
+    settings: &[],
     methods: &[Method::POST],
     verify,
     read,

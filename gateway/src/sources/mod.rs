@@ -25,12 +25,19 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use lead::entry::{Kind, Signal};
 use lead::time::At;
+use std::collections::BTreeMap;
 
 /// Every source, in the order of the docs.
-pub const SOURCES: [&Source; 4] = [&form::SOURCE, &twilio::SOURCE, &mail::SOURCE, &telegram::SOURCE];
+#[rustfmt::skip]
+pub static SOURCES: &[&Source] = &[
+    &form::SOURCE,
+    &twilio::SOURCE,
+    &mail::SOURCE,
+    &telegram::SOURCE,
+];
 
 pub fn source(name: &str) -> Option<&'static Source> {
-    SOURCES.into_iter().find(|source| source.name == name)
+    SOURCES.iter().copied().find(|source| source.name == name)
 }
 
 /// One way in.
@@ -44,6 +51,8 @@ pub struct Source {
     pub anonymous: bool,
     /// The provider signs or echoes a secret: without one configured nothing can be believed.
     pub needs_secret: bool,
+    /// The keys of `[[channel]]` that only this source has.
+    pub settings: &'static [Setting],
     pub methods: &'static [Method],
     /// Is it genuine? Over the raw bytes.
     pub verify: fn(&Request, &Channel) -> Result<(), Denied>,
@@ -55,6 +64,30 @@ pub struct Source {
     pub sample: fn(&Channel, &Sample, At) -> SampleRequest,
     /// What to paste where, in Markdown.
     pub help: &'static str,
+}
+
+/// A key of `[[channel]]` that only one source has: what is a fact of the customer's account, or uncertain about the
+/// provider. Read with [`Channel::setting`].
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    pub value: Value,
+    /// Without it the channel is a mistake of the configuration.
+    pub required: bool,
+    /// What belongs there, as a mistake would name it: `the token that Meta echoes when a webhook is set up`.
+    pub expected: &'static str,
+}
+
+/// What stands behind a key.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    Text,
+    /// A literal, `env:NAME` or `file:PATH`.
+    Secret,
+    /// A list of texts.
+    Texts,
+    /// One of these words; the first where nothing is written.
+    Word(&'static [&'static str]),
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -75,7 +108,23 @@ pub struct Request {
     pub query: String,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// What was fetched because the source asked for it, by its address.
+    pub documents: BTreeMap<String, Bytes>,
     pub received_at: At,
+}
+
+/// A document that a source cannot do without: a certificate that signed a request, the lead behind an id. It is
+/// fetched, put into [`Request::documents`], and the source is asked again. Where it cannot be had the provider hears
+/// 503 and sends its request again.
+///
+/// A source must name only addresses whose host it knows or the operator has listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needed {
+    pub url: String,
+    /// The setting that holds the token to show there.
+    pub bearer: Option<&'static str>,
+    /// The document does not change: it may come from memory.
+    pub lasting: bool,
 }
 
 impl Request {
@@ -116,7 +165,7 @@ const FORM_TYPE: &str = "application/x-www-form-urlencoded";
 const JSON_TYPE: &str = "application/json";
 
 /// Why a request is not believed. All answer the same 401, except a fault on our side.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {
     /// No proof in the head. The edge asks once before it reads the body, so that an unsigned flood costs no memory;
     /// a source whose proof travels in the body says `Wrong` when it is not there.
@@ -127,6 +176,8 @@ pub enum Denied {
     Malformed,
     /// 503: our configuration has no secret to check with.
     Misconfigured,
+    /// It cannot be told without this.
+    Needs(Needed),
 }
 
 /// What a request held.
@@ -156,6 +207,8 @@ pub enum Refusal {
     MediaType,
     /// Genuine where the source verifies: quarantine and 2xx. From an anonymous source: 400.
     Unreadable(&'static str),
+    /// It cannot be read without these.
+    Needs(Vec<Needed>),
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -24,6 +24,7 @@ pub const SOURCE: Source = Source {
     body: BodyLimit::Json,
     anonymous: false,
     needs_secret: true,
+    settings: &[],
     methods: &[Method::POST],
     verify,
     read,

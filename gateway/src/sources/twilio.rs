@@ -31,6 +31,7 @@ pub const SOURCE: Source = Source {
     body: BodyLimit::Form,
     anonymous: false,
     needs_secret: true,
+    settings: &[],
     methods: &[Method::POST, Method::GET],
     verify: twilio_proof::verify,
     read,

@@ -24,7 +24,7 @@ use ledger::journal::{Bounds, Journal, Row};
 use ledger::{Batch, Claim, SharedLedger};
 use secrecy::SecretString;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,22 +70,7 @@ impl Heard {
 }
 
 fn channel(workspace: &str, id: &str, source: &'static str) -> Channel {
-    Channel {
-        id: id.into(),
-        workspace: workspace.into(),
-        source,
-        address: None,
-        region: Region::RU,
-        url: format!("http://127.0.0.1:8080/in/{id}"),
-        secrets: Vec::new(),
-        url_key: None,
-        redirect: None,
-        redirect_hosts: Vec::new(),
-        origins: Vec::new(),
-        fields: BTreeMap::new(),
-        thanks: None,
-        own_emails: Vec::new(),
-    }
+    Channel { url: format!("http://127.0.0.1:8080/in/{id}"), ..Channel::new(id.into(), workspace.into(), source) }
 }
 
 pub(crate) fn rules(id: &str, channels: &[Channel]) -> Rules {
@@ -290,6 +275,7 @@ pub(crate) fn unreadable(channel: &str, name: &str, content_type: &str) -> Entry
     let signal = Signal::Unreadable(Unreadable {
         reason: "the JSON has not the expected shape".into(),
         content_type: Some(content_type.to_owned()),
+        rest: None,
     });
     Entry { channel: channel.into(), ..entry(Uid::derived(channel, name, "raw"), NOON, signal) }
 }

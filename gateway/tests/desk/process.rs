@@ -78,6 +78,7 @@ async fn a_sample_is_what_the_provider_would_send_and_carries_our_mark() {
             query: String::new(),
             headers,
             body: data_encoding::BASE64.decode(made["body_base64"].as_str().unwrap().as_bytes()).unwrap().into(),
+            documents: std::collections::BTreeMap::new(),
             received_at: NOON,
         };
         let view = house.desk.workspaces.load()["demo"].clone();

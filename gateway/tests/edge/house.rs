@@ -12,7 +12,6 @@ use http::{Method, StatusCode};
 use lead::entry::{Kind, Signal, Touch};
 use lead::identity::Pepper;
 use lead::ids::{ChannelId, WorkspaceId};
-use lead::phone::Region;
 use lead::units::{Size, Span};
 use ledger::journal::{Bounds, Journal, Stored};
 use secrecy::SecretString;
@@ -31,6 +30,7 @@ static FORM: Source = Source {
     body: BodyLimit::Form,
     anonymous: true,
     needs_secret: false,
+    settings: &[],
     methods: &[Method::POST],
     verify: |_, _| Ok(()),
     read,
@@ -85,22 +85,7 @@ fn sample() -> SampleRequest {
 }
 
 pub fn channel(id: &str, source: &'static Source) -> Channel {
-    Channel {
-        id: id.into(),
-        workspace: "demo".into(),
-        source: source.name,
-        address: None,
-        region: Region::RU,
-        url: format!("https://leads.example/in/{id}"),
-        secrets: Vec::new(),
-        url_key: None,
-        redirect: None,
-        redirect_hosts: Vec::new(),
-        origins: Vec::new(),
-        fields: Default::default(),
-        thanks: None,
-        own_emails: Vec::new(),
-    }
+    Channel { url: format!("https://leads.example/in/{id}"), ..Channel::new(id.into(), "demo".into(), source.name) }
 }
 
 /// `form` and `hook`; `keyed` with a key in its path; `listed` with one origin; `paused`; `gone`, which only the store

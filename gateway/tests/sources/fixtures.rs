@@ -40,7 +40,7 @@ pub(crate) fn names(source: &str) -> Vec<String> {
 fn every_recorded_request_is_genuine_and_says_what_it_said() {
     let bless = std::env::var_os("LEADGATE_BLESS").is_some();
     let mut different = Vec::new();
-    for source in SOURCES {
+    for source in SOURCES.iter().copied() {
         for name in names(source.name) {
             let (request, channel) = (recorded(source.name, &name), configured(source.name, &name));
             assert_eq!((source.verify)(&request, &channel), Ok(()), "{}/{name}", source.name);

@@ -5,7 +5,6 @@ use gateway::channel::Channel;
 use gateway::sources::{Denied, Reading, Refusal, Request, Source, source};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use lead::entry::{Call, Signal, Touch};
-use lead::phone::Region;
 use lead::time::At;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,30 +19,37 @@ pub(crate) fn the(name: &str) -> &'static Source {
     source(name).unwrap()
 }
 
-/// A channel of the source as a workspace would configure it. Mail stands open, as behind a `url_key`.
+/// A channel of the source as a workspace would configure it: what `channel.json` beside its recorded requests says,
+/// over a channel without secrets.
 pub(crate) fn channel(source: &'static str) -> Channel {
-    let id = match source {
-        "twilio" => "line-1",
-        "telegram" => "bot",
-        "mail" => "mailbox",
-        _ => "spring",
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Written {
+        id: Option<String>,
+        address: Option<String>,
+        secret: Option<String>,
+        redirect_hosts: Vec<String>,
+        fields: BTreeMap<String, String>,
+        settings: BTreeMap<String, Vec<String>>,
+    }
+    let file = fixtures().join("sources").join(source).join("channel.json");
+    let text = std::fs::read(&file).unwrap_or_else(|_| b"{}".to_vec());
+    let written: Written = serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{source}: {error}"));
+    let id = written.id.as_deref().unwrap_or("spring");
+    let own = |name: &str| the(source).settings.iter().find(|own| own.name == name).map(|own| own.name);
+    let setting = |(name, values): (String, Vec<String>)| {
+        let name = own(&name).unwrap_or_else(|| panic!("{source} has no setting {name}"));
+        (name, values.into_iter().map(Into::into).collect())
     };
-    let signed = matches!(source, "twilio" | "telegram");
     Channel {
-        id: id.into(),
-        workspace: "cottages".into(),
-        source,
-        address: Some(if source == "mail" { "sales@company.example" } else { "+74951234567" }.to_owned()),
-        region: Region::RU,
+        address: Some(written.address.unwrap_or_else(|| "+74951234567".to_owned())),
         url: format!("https://leads.example.com/in/{id}"),
-        secrets: if signed { vec![SECRET.to_owned().into()] } else { Vec::new() },
-        url_key: None,
-        redirect: None,
-        redirect_hosts: Vec::new(),
-        origins: Vec::new(),
-        fields: BTreeMap::new(),
-        thanks: None,
+        secrets: written.secret.into_iter().map(Into::into).collect(),
+        redirect_hosts: written.redirect_hosts,
+        fields: written.fields,
         own_emails: vec!["ivan@company.example".to_owned(), "forms@site.example".to_owned()],
+        settings: written.settings.into_iter().map(setting).collect(),
+        ..Channel::new(id.into(), "cottages".into(), source)
     }
 }
 
@@ -55,14 +61,16 @@ pub(crate) fn request(method: Method, url: &str, headers: &[(&str, &str)], body:
             HeaderValue::from_bytes(value.as_bytes()).unwrap(),
         );
     }
-    let query = url.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let below = path.split_once("/in/").and_then(|(_, path)| path.split_once('/'));
     Request {
         method,
         url: url.to_owned(),
-        rest: String::new(),
-        query,
+        rest: below.map(|(_, rest)| rest.to_owned()).unwrap_or_default(),
+        query: query.to_owned(),
         headers: map,
         body: body.into(),
+        documents: BTreeMap::new(),
         received_at: now(),
     }
 }

@@ -32,7 +32,7 @@ fn read(source: &Source, channel: &Channel, sample: &Sample) -> Result<Reading, 
 
 #[test]
 fn every_source_is_found_by_its_name_and_takes_a_method() {
-    for row in SOURCES {
+    for row in SOURCES.iter().copied() {
         assert_eq!(source(row.name).unwrap().name, row.name);
         assert!(!row.methods.is_empty());
     }
@@ -41,7 +41,7 @@ fn every_source_is_found_by_its_name_and_takes_a_method() {
 
 #[test]
 fn every_source_has_help_and_recorded_requests_of_every_outcome() {
-    for row in SOURCES {
+    for row in SOURCES.iter().copied() {
         assert!(row.help.starts_with("# ") && row.help.contains("{url}"), "{}", row.name);
         let outcomes: String = fixtures::names(row.name)
             .iter()
@@ -58,7 +58,7 @@ fn every_source_has_help_and_recorded_requests_of_every_outcome() {
 
 #[test]
 fn every_sample_is_genuine_and_holds_who_it_is_about() {
-    for row in SOURCES {
+    for row in SOURCES.iter().copied() {
         let channel = channel(row.name);
         let reading = read(row, &channel, &sample("one")).unwrap();
         let said = format!("{:?}", reading.signals[0].signal);
@@ -75,7 +75,7 @@ fn every_sample_is_genuine_and_holds_who_it_is_about() {
 
 #[test]
 fn a_sample_needs_nothing_but_its_nonce_and_is_its_own_event() {
-    for row in SOURCES {
+    for row in SOURCES.iter().copied() {
         let channel = channel(row.name);
         let bare = |nonce: &str| Sample { text: Some("Test".to_owned()), nonce: nonce.to_owned(), ..Sample::default() };
         let id = |nonce: &str| read(row, &channel, &bare(nonce)).unwrap().signals[0].id.clone().unwrap();
@@ -86,7 +86,7 @@ fn a_sample_needs_nothing_but_its_nonce_and_is_its_own_event() {
 
 #[test]
 fn a_sample_is_signed_with_the_current_secret() {
-    for row in SOURCES.into_iter().filter(|row| !row.anonymous) {
+    for row in SOURCES.iter().copied().filter(|row| !row.anonymous) {
         let mut channel = channel(row.name);
         channel.secrets = vec!["new".to_owned().into(), "old".to_owned().into()];
         let (request, _) = arriving(row, &channel, &sample("one"));
@@ -109,7 +109,7 @@ fn no_source_panics_on_garbage() {
         "message/rfc822",
         ";;;",
     ];
-    for row in SOURCES {
+    for row in SOURCES.iter().copied() {
         for (media_type, body) in types.iter().flat_map(|kind| bodies.iter().map(move |body| (kind, body))) {
             for method in row.methods {
                 let headers = [("content-type", *media_type), ("authorization", "Basic !"), ("accept", "text/html")];

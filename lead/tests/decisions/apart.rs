@@ -90,7 +90,7 @@ fn a_lead_is_given_by_hand_to_people_who_exist_only() {
 fn a_request_nobody_can_read_is_quarantined_with_the_reason() {
     for mut world in worlds(&rules()) {
         let mut entry: lead::entry::Entry = form("odd", secs(0)).into();
-        entry.signal = Signal::Unreadable(Unreadable { reason: "not JSON".into(), content_type: None });
+        entry.signal = Signal::Unreadable(Unreadable { reason: "not JSON".into(), content_type: None, rest: None });
         assert_eq!(world.feed(entry), Verdict::Quarantined);
         assert_eq!((world.asides[0].kind, world.asides[0].reason.as_str()), (AsideKind::Quarantined, "not JSON"));
         assert!(world.leads().is_empty());

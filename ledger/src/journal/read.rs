@@ -137,6 +137,7 @@ impl Place {
             signal: Signal::Unreadable(Unreadable {
                 reason: "the journal's row is damaged".to_owned(),
                 content_type: None,
+                rest: None,
             }),
         }
     }

@@ -61,6 +61,7 @@ pub(crate) fn row(channel: &Channel, n: u64, received_at: At) -> Row {
         query: String::new(),
         headers,
         body: post(n),
+        documents: std::collections::BTreeMap::new(),
         received_at,
     };
     let reading = (sources::form::SOURCE.read)(&request, channel).expect("the bench writes posts that can be read");
@@ -73,20 +74,10 @@ pub(crate) fn row(channel: &Channel, n: u64, received_at: At) -> Row {
 /// An entrance for a source.
 pub(crate) fn channel(source: &'static str) -> Channel {
     Channel {
-        id: CHANNEL.into(),
-        workspace: WORKSPACE.into(),
-        source,
         address: Some(if source == "mail" { "sales@demo.example" } else { "+74951234567" }.to_owned()),
-        region: Region::RU,
         url: format!("https://leads.example.com/in/{CHANNEL}"),
         secrets: vec!["a secret of sixteen or more".to_owned().into()],
-        url_key: None,
-        redirect: None,
-        redirect_hosts: Vec::new(),
-        origins: Vec::new(),
-        fields: BTreeMap::new(),
-        thanks: None,
-        own_emails: Vec::new(),
+        ..Channel::new(CHANNEL.into(), WORKSPACE.into(), source)
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Reading {
 }
 
 pub(crate) fn run() -> Result<Vec<Reading>> {
-    SOURCES.into_iter().map(measure).collect()
+    SOURCES.iter().copied().map(measure).collect()
 }
 
 fn measure(source: &'static Source) -> Result<Reading> {
@@ -63,6 +63,7 @@ fn request(source: &Source) -> Result<Request> {
         query: query.to_owned(),
         headers,
         body: sample.body.into(),
+        documents: std::collections::BTreeMap::new(),
         received_at: now,
     })
 }

@@ -35,9 +35,11 @@ pub(crate) fn entry(knock: &Knock, received_at: At, lead: Option<LeadId>) -> Ent
         (What::Contact, Some(lead)) => {
             Signal::Feedback(Box::new(Feedback { lead, at: received_at, by: None, what: Outcome::Contact }))
         }
-        (What::Unreadable, _) => {
-            Signal::Unreadable(Unreadable { reason: "no JSON".to_owned(), content_type: Some("text/plain".to_owned()) })
-        }
+        (What::Unreadable, _) => Signal::Unreadable(Unreadable {
+            reason: "no JSON".to_owned(),
+            content_type: Some("text/plain".to_owned()),
+            rest: None,
+        }),
     };
     let content = || Digest::from_bytes(digest("post", &[&knock.customer.to_be_bytes()]));
     Entry {

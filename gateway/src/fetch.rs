@@ -1,0 +1,105 @@
+//! How does the gateway get what a source asked for? Over HTTPS, bounded in size and time, without following
+//! redirects; what never changes is kept.
+
+use crate::channel::Channel;
+use crate::config::Limits;
+use crate::problem::Refused;
+use crate::sources::{Needed, Request};
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
+use http::{HeaderValue, StatusCode};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Documents that last, by their address; certificates are few.
+const MOST_KEPT: usize = 64;
+/// Documents one request may ask for.
+const MOST_NEEDED: usize = 64;
+const NAME: HeaderValue = HeaderValue::from_static(concat!("leadgate/", env!("CARGO_PKG_VERSION")));
+
+#[derive(Debug)]
+pub(crate) struct Fetcher {
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    /// For one document, connecting included.
+    time: Duration,
+    size: usize,
+    kept: Mutex<HashMap<String, Bytes>>,
+}
+
+impl Fetcher {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let connector = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
+        Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            time: limits.fetch_time.0,
+            size: limits.fetched.bytes(),
+            kept: Mutex::default(),
+        }
+    }
+
+    /// Puts what is needed into the request, or says that it cannot be had now.
+    pub(crate) async fn fetch(
+        &self,
+        request: &mut Request,
+        channel: &Channel,
+        needed: &[Needed],
+    ) -> Result<(), Refused> {
+        if needed.len() > MOST_NEEDED {
+            return Err(Refused::TooLarge("the request names too many leads at once"));
+        }
+        let fetched = try_join_all(needed.iter().map(|one| self.get(one, channel))).await.map_err(|why| {
+            let channel = channel.id.as_str();
+            tracing::warn!(channel, why, "fetch.failed: a provider could not be asked; it will send again");
+            Refused::Upstream
+        })?;
+        request.documents.extend(needed.iter().map(|one| one.url.clone()).zip(fetched));
+        Ok(())
+    }
+
+    fn remembered(&self, needed: &Needed) -> Option<Bytes> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(&needed.url).filter(|_| needed.lasting).cloned()
+    }
+
+    async fn get(&self, needed: &Needed, channel: &Channel) -> Result<Bytes, &'static str> {
+        if let Some(document) = self.remembered(needed) {
+            return Ok(document);
+        }
+        let asked = tokio::time::timeout(self.time, self.ask(needed, channel)).await;
+        let document = asked.map_err(|_| "no answer in time")??;
+        if needed.lasting {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() >= MOST_KEPT {
+                kept.clear();
+            }
+            kept.insert(needed.url.clone(), document.clone());
+        }
+        Ok(document)
+    }
+
+    async fn ask(&self, needed: &Needed, channel: &Channel) -> Result<Bytes, &'static str> {
+        let mut question = http::Request::get(&needed.url).header(USER_AGENT, NAME).header(ACCEPT, "*/*");
+        if let Some(name) = needed.bearer {
+            let token = channel.setting(name).ok_or("its token is not configured")?;
+            let mut shown = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| "its token is no token")?;
+            shown.set_sensitive(true);
+            question = question.header(AUTHORIZATION, shown);
+        }
+        let question = question.body(Empty::new()).map_err(|_| "its address is no address")?;
+        let answer = self.client.request(question).await.map_err(|_| "connection failed")?;
+        match answer.status() {
+            StatusCode::OK => {}
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err("the provider refuses our token"),
+            _ => return Err("the provider answers with an error"),
+        }
+        let whole = Limited::new(answer.into_body(), self.size).collect().await;
+        Ok(whole.map_err(|_| "its answer is too long, or was cut off")?.to_bytes())
+    }
+}

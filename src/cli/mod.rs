@@ -15,6 +15,7 @@ mod exclude_file;
 mod failure;
 mod http;
 mod journal;
+mod map;
 mod output;
 mod presence;
 mod restore;
@@ -24,6 +25,7 @@ mod tail;
 mod tail_line;
 mod why;
 mod why_words;
+mod wire;
 
 #[cfg(test)]
 mod stage;
@@ -120,6 +122,10 @@ pub(crate) enum Command {
     },
     /// Send a test lead through the production path and time each hop
     Send(send::Send),
+    /// Say what to paste where so that a channel works, and wait for the first lead
+    Wire(wire::Wire),
+    /// Show what a payload becomes, field by field
+    Map(map::Map),
     /// Follow the clean stream, a line for each event
     Tail(tail::Tail),
     /// Explain every decision about a lead
@@ -181,6 +187,8 @@ fn answered(common: Common, command: Command, env: &Env, out: &mut Output<'_>) -
 async fn asked(desk: &desk_client::Desk, command: Command, out: &mut Output<'_>) -> Result<()> {
     match command {
         Command::Send(send) => send::run(desk, &send, out).await,
+        Command::Wire(wire) => wire::run(desk, &wire, out).await,
+        Command::Map(map) => map::run(desk, &map, out).await,
         Command::Tail(tail) => tail::run(desk, &tail, out).await,
         Command::Why(asked) => why::run(desk, &asked, out).await,
         Command::Exclude(exclude) => exclude::run(desk, exclude, out).await,

@@ -68,7 +68,7 @@ pub(crate) async fn run(desk: &Desk, asked: &Send, out: &mut Output<'_>) -> Resu
 }
 
 async fn within(patience: Duration, desk: &Desk, asked: &Send, out: &mut Output<'_>) -> Result<()> {
-    let workspace = workspace(desk, asked).await?;
+    let workspace = workspace_of(desk, asked.workspace.as_deref(), &asked.channel).await?;
     let synthetic = if asked.shopper { "shopper" } else { "technical" };
     let cursor = tail::newest(desk, &workspace).await?;
     let knock = sample(desk, &workspace, asked, synthetic).await?;
@@ -94,22 +94,23 @@ fn named(uid: Option<Uid>) -> String {
     uid.map(|uid| format!(", entry {uid}")).unwrap_or_default()
 }
 
-async fn workspace(desk: &Desk, asked: &Send) -> Result<String> {
-    let spaces = match &asked.workspace {
-        Some(one) => vec![one.clone()],
+/// The workspace that has a channel: the one asked for, or the one it is found in.
+pub(super) async fn workspace_of(desk: &Desk, asked: Option<&str>, wanted: &str) -> Result<String> {
+    let spaces = match asked {
+        Some(one) => vec![one.to_owned()],
         None => desk.workspaces().await?,
     };
     let mut known = Vec::new();
     for space in spaces {
         let said = desk.get(&["v1", "workspaces", &space, "channels"], &[]).await?.json;
         for channel in said["channels"].as_array().into_iter().flatten() {
-            if channel["id"] == asked.channel {
+            if channel["id"] == wanted {
                 return Ok(space);
             }
             known.push(text(&channel["id"]));
         }
     }
-    Err(Failure::no(format!("there is no channel {}; there are: {}", asked.channel, known.join(", "))))
+    Err(Failure::no(format!("there is no channel {wanted}; there are: {}", known.join(", "))))
 }
 
 async fn sample(desk: &Desk, workspace: &str, asked: &Send, synthetic: &str) -> Result<Knock> {

@@ -74,7 +74,7 @@ fn channel(section: &Section<'_>, entrance: &Entrance<'_>, id: ChannelId) -> Opt
         region: entrance.region,
         secrets,
         url_key,
-        fields: section.map("fields"),
+        fields: fields(section),
         thanks: section.text("thanks"),
         settings: settings(section, source, entrance.context),
         ..gateway::channel::Channel::new(id.clone(), entrance.workspace.clone(), name)
@@ -160,6 +160,20 @@ fn setting_of(section: &Section<'_>, setting: &'static Setting, context: &Contex
         }
     };
     text.into_iter().map(SecretString::from).collect()
+}
+
+/// Where our fields stand, or what they are computed from.
+fn fields(section: &Section<'_>) -> BTreeMap<String, String> {
+    let fields = section.map("fields");
+    for (ours, written) in &fields {
+        if let Err(why) = gateway::sources::expression::check(written) {
+            let key = format!("fields.{ours}");
+            section.wrong(
+                section.spot("fields").untold().wrong(format!("an expression for {key} that can be read: {why}")),
+            );
+        }
+    }
+    fields
 }
 
 fn url_key(section: &Section<'_>, context: &Context<'_>) -> Option<SecretString> {

@@ -57,6 +57,8 @@ struct View<'a> {
     url: Option<&'a str>,
     /// Has a secret to verify with.
     secret: bool,
+    /// Something came through it and was taken.
+    proven: bool,
     waiting: Waiting,
 }
 
@@ -70,15 +72,17 @@ struct Waiting {
 pub(super) async fn list(seat: Seat<Reading>, asked: Asked) -> Result<Response> {
     asked.only(&[])?;
     let waiting = seat.desk.ledger.waiting(seat.workspace()).await?;
+    let books = seat.desk.ledger.books(seat.workspace()).await?;
     let manages = seat.caller.may(Scope::Manage);
     let views = seat.view.channels.iter().map(|channel| {
         let (leads, oldest_at) = waiting.get(&channel.id).map_or((0, None), |(leads, at)| (*leads, Some(*at)));
-        view(&seat.view.rules, channel, manages, Waiting { leads, oldest_at })
+        let proven = books.get(&channel.id).is_some_and(|books| books.accepted > 0);
+        view(&seat.view.rules, channel, manages, proven, Waiting { leads, oldest_at })
     });
     ask::json(StatusCode::OK, &Channels { channels: views.collect() })
 }
 
-fn view<'a>(rules: &'a Rules, channel: &'a Channel, manages: bool, waiting: Waiting) -> View<'a> {
+fn view<'a>(rules: &'a Rules, channel: &'a Channel, manages: bool, proven: bool, waiting: Waiting) -> View<'a> {
     let domain = rules.channels.get(&channel.id);
     View {
         id: &channel.id,
@@ -91,6 +95,7 @@ fn view<'a>(rules: &'a Rules, channel: &'a Channel, manages: bool, waiting: Wait
         campaign: domain.and_then(|domain| domain.campaign.as_deref()),
         url: (manages || channel.url_key.is_none()).then_some(channel.url.as_str()),
         secret: !channel.secrets.is_empty(),
+        proven,
         waiting,
     }
 }

@@ -18,6 +18,7 @@ mod exclusions;
 mod feedback;
 pub mod health;
 mod leads;
+mod mapping;
 pub mod openapi;
 mod orders;
 mod people;
@@ -26,6 +27,7 @@ mod routes;
 mod sample;
 mod serve;
 mod sse;
+mod wiring;
 
 pub use auth::{Peer, Scope, Token};
 pub use health::Readiness;

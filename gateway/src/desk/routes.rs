@@ -2,7 +2,7 @@
 
 use super::error::{Failure, Kind};
 use super::{Desk, aside, backup, books, channels, console, events, exclusions, feedback, health, leads, openapi};
-use super::{people, sample};
+use super::{mapping, people, sample, wiring};
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
@@ -53,7 +53,7 @@ fn plain() -> Vec<Row> {
     rows
 }
 
-fn of_leads() -> [Row; 10] {
+fn of_leads() -> [Row; 12] {
     [
         ("/v1/workspaces/{w}/consumers/{name}/ack", post(events::acknowledge)),
         ("/v1/workspaces/{w}/leads", get(leads::list)),
@@ -64,6 +64,8 @@ fn of_leads() -> [Row; 10] {
         ("/v1/workspaces/{w}/people/{id}/presence", post(people::presence)),
         ("/v1/workspaces/{w}/channels", get(channels::list)),
         ("/v1/workspaces/{w}/channels/{c}/sample", post(sample::make)),
+        ("/v1/workspaces/{w}/channels/{c}/wiring", get(wiring::show)),
+        ("/v1/workspaces/{w}/channels/{c}/map", post(mapping::map)),
         ("/v1/workspaces/{w}/books", get(books::show)),
     ]
 }

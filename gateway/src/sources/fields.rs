@@ -1,6 +1,7 @@
 //! How do the fields of a request become a touch? In their order; what has no meaning to us is kept as it came.
 
 use super::aliases::{self, Field};
+use super::expression;
 use super::urlencoded::path;
 use crate::channel::Channel;
 use lead::entry::{Consent, Touch};
@@ -40,8 +41,19 @@ pub(super) struct Service {
 /// Puts every field where it belongs.
 pub(super) fn fill(touch: &mut Touch, pairs: Pairs<'_>, channel: &Channel) -> Service {
     let mapped = Mapped::new(&pairs, channel);
+    let computed = mapped.compute(&pairs);
     let mut filling =
         Filling { touch, first: None, middle: None, last: None, consent: None, service: Service::default() };
+    for (ours, field, value) in computed {
+        match (field, value) {
+            (Some(field), Ok(Some(value))) => filling.put(field, ours, &value),
+            (None, Ok(Some(value))) => attribute(filling.touch, ours, &value),
+            (_, Ok(None)) => {}
+            (_, Err(_)) => {
+                filling.touch.flags.insert("expression_failed".to_owned());
+            }
+        }
+    }
     for (path, value) in pairs {
         if value.trim().is_empty() {
             continue;
@@ -60,21 +72,36 @@ pub(super) fn fill(touch: &mut Touch, pairs: Pairs<'_>, channel: &Channel) -> Se
 struct Mapped<'a> {
     /// The sender's path, our name, and what it means.
     present: Vec<(String, &'a str, Option<Field>)>,
+    /// Our name, what it means, and the expression that computes it.
+    computed: Vec<(&'a str, Option<Field>, &'a str)>,
 }
+
+/// Our name, what it means, and what came out.
+type Computed<'a> = (&'a str, Option<Field>, Result<Option<String>, minijinja::Error>);
 
 impl<'a> Mapped<'a> {
     fn new(pairs: &Pairs<'_>, channel: &'a Channel) -> Self {
-        let mapped = channel
-            .fields
-            .iter()
-            .map(|(ours, theirs)| (path(Cow::Borrowed(theirs)).to_lowercase(), ours.as_str(), aliases::named(ours)));
+        let mapped =
+            channel.fields.iter().filter(|(_, theirs)| expression::of(theirs).is_none()).map(|(ours, theirs)| {
+                (path(Cow::Borrowed(theirs)).to_lowercase(), ours.as_str(), aliases::named(ours))
+            });
         let is_there = |theirs: &str| pairs.iter().any(|(path, _)| path.to_lowercase() == theirs);
-        Self { present: mapped.filter(|(theirs, ..)| is_there(theirs)).collect() }
+        let computed = channel.fields.iter().filter_map(|(ours, theirs)| {
+            expression::of(theirs).map(|expression| (ours.as_str(), aliases::named(ours), expression))
+        });
+        Self { present: mapped.filter(|(theirs, ..)| is_there(theirs)).collect(), computed: computed.collect() }
+    }
+
+    fn compute(&self, pairs: &Pairs<'_>) -> Vec<Computed<'a>> {
+        let one = |(ours, field, expression): &(&'a str, Option<Field>, &'a str)| {
+            (*ours, *field, expression::compute(expression, pairs))
+        };
+        self.computed.iter().map(one).collect()
     }
 
     /// What the path means, and our name for it. A field that is mapped by hand is not guessed besides.
     fn meaning(&self, path: &str) -> (Option<Field>, Option<&'a str>) {
-        if self.present.is_empty() {
+        if self.present.is_empty() && self.computed.is_empty() {
             return (aliases::of_path(path), None);
         }
         let lower = path.to_lowercase();
@@ -82,8 +109,9 @@ impl<'a> Mapped<'a> {
             return (*field, Some(ours));
         }
         let guessed = aliases::of_path(path);
-        let taken =
-            |field: &Field| *field != Field::Utm && self.present.iter().any(|(_, _, by_hand)| *by_hand == Some(*field));
+        let by_hand =
+            self.present.iter().map(|(_, _, field)| field).chain(self.computed.iter().map(|(_, field, _)| field));
+        let taken = |field: &Field| *field != Field::Utm && by_hand.clone().any(|by_hand| *by_hand == Some(*field));
         (guessed.filter(|field| !taken(field)), None)
     }
 }

@@ -8,6 +8,8 @@
 //! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`signature`] compares proofs.
 
 pub mod aliases;
+pub mod explain;
+pub mod expression;
 mod fields;
 pub mod form;
 mod json;

@@ -57,7 +57,8 @@ function leadRow(lead) {
 
 function channelRow(channel) {
   const waiting = channel.waiting.leads;
-  return [channel.id, channel.source, channel.responsible, waiting ? waiting + " since " + moment(channel.waiting.oldest_at) : "none"];
+  return [channel.id, channel.source, channel.responsible, waiting ? waiting + " since " + moment(channel.waiting.oldest_at) : "none",
+    channel.proven ? "yes" : "nothing came yet"];
 }
 
 async function show(workspace) {
@@ -67,7 +68,7 @@ async function show(workspace) {
   section.append(
     element("h2", workspace.name),
     element("h3", "Channels"),
-    table(["Channel", "Source", "Responsible", "Waiting leads"], channels.channels.map(channelRow)),
+    table(["Channel", "Source", "Responsible", "Waiting leads", "Proven"], channels.channels.map(channelRow)),
     element("h3", "Newest leads"),
     table(["Received", "Who", "Channel", "Stage", "Owner", "Due"], leads.leads.map(leadRow)),
   );

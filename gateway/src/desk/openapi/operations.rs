@@ -217,10 +217,15 @@ fn exclusions() -> Vec<Operation> {
 
 fn entrances() -> Vec<Operation> {
     let sample = Answer::Json(200, "Sample");
+    let mapped = Answer::Json(200, "Mapped");
     vec![
         get("/v1/workspaces/{w}/channels", "listChannels", "The entrances and who waits at each", "Channels"),
         manage("/v1/workspaces/{w}/channels/{c}/sample", "makeSample", "A signed request of our own", sample)
             .takes("SampleOf"),
+        get("/v1/workspaces/{w}/channels/{c}/wiring", "showWiring", "What to paste where, and what came", "Wiring")
+            .needs(Scope::Manage),
+        manage("/v1/workspaces/{w}/channels/{c}/map", "mapPayload", "What a payload would become", mapped)
+            .takes("Payload"),
         get("/v1/workspaces/{w}/books", "showBooks", "What was accepted and what became of it", "Books"),
     ]
 }

@@ -223,7 +223,9 @@ fn entrances() -> Value {
         "address": maybe_text(), "responsible": maybe_text(), "skill": maybe_text(), "language": maybe_text(),
         "campaign": maybe_text(),
         "url": { "type": ["string", "null"], "description": "Where the provider sends; null where it holds a key and the caller may not manage." },
-        "secret": { "type": "boolean" }, "waiting": waiting,
+        "secret": { "type": "boolean" },
+        "proven": { "type": "boolean", "description": "Something came through it and was taken." },
+        "waiting": waiting,
     }));
     let verdicts: Map<String, Value> =
         Verdict::ALL.into_iter().map(|verdict| (verdict.word().to_owned(), json!({ "type": "integer" }))).collect();
@@ -241,6 +243,31 @@ fn entrances() -> Value {
             "method": text(), "url": text(),
             "headers": list(&json!({ "type": "array", "items": text(), "minItems": 2, "maxItems": 2 })),
             "body_base64": text(), "expect": { "type": "integer" },
+        })),
+        "Wiring": object(&json!({
+            "channel": text(), "source": text(), "url": text(),
+            "help": { "type": "string", "description": "Markdown." },
+            "keys": list(&object(&json!({
+                "name": text(), "required": { "type": "boolean" }, "configured": { "type": "boolean" }, "expected": text(),
+            }))),
+            "proven": { "type": "boolean", "description": "Something came through this entrance and was taken." },
+            "seen": object(&json!({
+                "accepted": count(), "ignored": count(),
+                "refused": { "type": "object", "additionalProperties": count() },
+            })),
+        })),
+        "Payload": request(&[], &json!({
+            "method": { "type": "string", "default": "POST" },
+            "path": { "type": "string", "default": "", "description": "What follows the channel's address." },
+            "headers": list(&json!({ "type": "array", "items": text(), "minItems": 2, "maxItems": 2 })),
+            "body_base64": { "type": "string", "default": "" },
+        })),
+        "Mapped": object(&json!({
+            "signals": list(&object(&json!({
+                "what": text(), "provider_id": { "type": "boolean" }, "fields": { "type": "object" },
+            }))),
+            "ignored": list(&text()), "refused": maybe_text(),
+            "fields": list(&object(&json!({ "path": text(), "value": text(), "becomes": maybe_text() }))),
         })),
         "Books": object(&json!({ "balanced": { "type": "boolean" }, "channels": list(&line) })),
     })

@@ -1,0 +1,111 @@
+//! What does a channel compute from a payload that has no field for what we want? `fields = { name = "= first ~ ' ' ~
+//! last" }`: what begins with an equals sign is an expression of Jinja's language, over the payload's fields.
+//!
+//! Names with dots in them are read with `field("data.customer.tel")`. An expression has only so much fuel, and what it
+//! gives is cut like any other value; one that fails computes nothing, and the touch says so.
+
+use super::fields::Pairs;
+use minijinja::value::{Serde, Value};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Steps of one expression.
+const FUEL: u64 = 500;
+/// Characters of one expression: longer ones are deeper than a parser should go.
+const LONGEST: usize = 2_000;
+
+/// The expression in a channel's `fields`, where it is one.
+pub(super) fn of(written: &str) -> Option<&str> {
+    written.strip_prefix('=').map(str::trim)
+}
+
+/// Whether an expression can be read; for whoever checks a configuration.
+pub fn check(written: &str) -> Result<(), String> {
+    let Some(expression) = of(written) else { return Ok(()) };
+    if expression.len() > LONGEST {
+        return Err(format!("it is longer than {LONGEST} characters"));
+    }
+    let found = Environment::new().compile_expression(expression).map(|_| ());
+    found.map_err(|error| error.detail().unwrap_or("an expression").to_owned())
+}
+
+/// What it says over these fields; none where that is nothing. An error is an expression that failed.
+pub(super) fn compute(expression: &str, pairs: &Pairs<'_>) -> Result<Option<String>, Error> {
+    let mut environment = Environment::new();
+    environment.set_fuel(Some(FUEL));
+    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    let all: BTreeMap<String, String> =
+        pairs.iter().map(|(path, value)| (path.to_string(), value.to_string())).collect();
+    let context = Value::from(Serde(&nested(pairs)));
+    let all = Arc::new(all);
+    environment.add_function("field", move |path: String| all.get(&path).cloned());
+    let said = environment.compile_expression(expression)?.eval(context)?;
+    if said.is_undefined() || said.is_none() {
+        return Ok(None);
+    }
+    if said.len().is_some() && said.as_str().is_none() {
+        return Err(Error::new(ErrorKind::InvalidOperation, "an expression must give a text or a number"));
+    }
+    let text = said.to_string();
+    Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// `a.b` = `c` as `{"a": {"b": "c"}}`. What is both a value and a parent stays a value.
+fn nested(pairs: &Pairs<'_>) -> serde_json::Value {
+    let mut root = serde_json::Map::new();
+    for (path, value) in pairs {
+        let mut segments: Vec<&str> = path.split('.').collect();
+        let Some(last) = segments.pop() else { continue };
+        let place = segments.into_iter().try_fold(&mut root, |map, segment| {
+            let below = map.entry(segment).or_insert_with(|| serde_json::Map::new().into());
+            below.as_object_mut()
+        });
+        if let Some(map) = place {
+            map.entry(last).or_insert_with(|| value.as_ref().into());
+        }
+    }
+    root.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(expression: &str) -> Result<Option<String>, String> {
+        let pairs = [("first", "Анна"), ("last", "Иванова"), ("data.tel", "+7916"), ("data.0.x", "1"), ("a.b", "c")];
+        let pairs: Pairs<'_> = pairs.iter().map(|(path, value)| ((*path).into(), (*value).into())).collect();
+        compute(expression, &pairs).map_err(|error| error.kind().to_string())
+    }
+
+    #[test]
+    fn an_expression_computes_over_the_fields_of_the_payload() {
+        for (expression, value) in [
+            ("first ~ ' ' ~ last", Some("Анна Иванова")),
+            ("data.tel", Some("+7916")),
+            ("field('data.0.x')", Some("1")),
+            ("data.nobody.here", None),
+            ("first if last == 'X' else last|upper", Some("ИВАНОВА")),
+            ("'  '", None),
+            ("40 + 2", Some("42")),
+        ] {
+            assert_eq!(said(expression), Ok(value.map(str::to_owned)), "{expression}");
+        }
+    }
+
+    #[test]
+    fn an_expression_that_works_too_long_or_gives_no_text_fails() {
+        let long = format!("first{}", " ~ 'x'".repeat(300));
+        assert_eq!(said(&long), Err("engine ran out of fuel".to_owned()));
+        assert!(said("[first, last]").is_err());
+        assert!(said("first.no_such()").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_found_before_it_is_used() {
+        assert!(check("= first ~").is_err());
+        assert_eq!(check("= first ~ last"), Ok(()));
+        assert!(check(&format!("= {}", "(".repeat(100_000))).unwrap_err().contains("longer"));
+        assert_eq!(check("data.tel ~"), Ok(()), "a path is no expression");
+    }
+}

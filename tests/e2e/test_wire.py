@@ -1,0 +1,101 @@
+"""Can somebody without code connect an entrance, see it work, and see what a payload becomes?"""
+
+import json
+import threading
+import time
+
+import pytest
+from knocks import BOT_SECRET, knock, running, told
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("wire")) as house:
+        yield house
+
+
+def said(house, *words, code=0, **more):
+    done = house.command(*words, **more)
+    assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout if code == 0 else done.stderr
+
+
+def channel(house, name):
+    return next(one for one in told(house, "channels")["channels"] if one["id"] == name)
+
+
+def test_the_steps_hold_the_address_and_say_which_keys_are_set(house):
+    text = said(house, "wire", "demo-bot", "--no-wait")
+    assert f"url={house.public}/in/demo-bot" in text
+    assert "is set: the secret that telegram signs with" in text
+    wiring = json.loads(said(house, "wire", "demo-bot", "--json"))
+    assert wiring["url"].endswith("/in/demo-bot") and BOT_SECRET not in json.dumps(wiring)
+
+
+def test_it_follows_what_comes_until_the_first_lead(house):
+    assert channel(house, "demo-form")["proven"] is False
+
+    def later():
+        time.sleep(1.5)
+        said(house, "send", "demo-form", "--name", "Vera")
+
+    sender = threading.Thread(target=later)
+    sender.start()
+    text = said(house, "wire", "demo-form", "--for", "20s")
+    sender.join()
+    assert "Unproven" in text
+    assert "arrived, believed and stored" in text
+    assert text.rstrip().endswith("demo-form works")
+    assert channel(house, "demo-form")["proven"] is True
+
+
+def test_a_refusal_is_told_while_it_waits_and_no_lead_is_a_no(house):
+    def later():
+        time.sleep(1)
+        knock(house, "demo-bot", data=b"{}", headers={"content-type": "application/json"})
+
+    sender = threading.Thread(target=later)
+    sender.start()
+    done = house.command("wire", "demo-bot", "--for", "3s")
+    sender.join()
+    assert done.returncode == 1
+    assert "compare the secret on both sides" in done.stdout
+    assert "no lead of demo-bot came within 3s" in done.stderr
+
+
+def test_a_payload_is_shown_field_by_field_and_stored_nowhere(house, tmp_path):
+    payload = tmp_path / "post.json"
+    payload.write_text(json.dumps({"data": {"tel": "+7 903 555-12-34", "colour": "green"}, "utm_source": "ads"}))
+    before = told(house, "books")
+    mapped = json.loads(said(house, "map", "demo-form", payload, "--json"))
+    becomes = {line["path"]: line["becomes"] for line in mapped["fields"]}
+    assert becomes == {
+        "data.tel": "phones.0", "data.colour": "attributes.data.colour", "utm_source": "campaign.utm_source",
+    }
+    assert "colour" in said(house, "map", "demo-form", payload)
+    assert told(house, "books") == before
+
+
+def test_what_cannot_be_read_is_said(house, tmp_path):
+    payload = tmp_path / "call.txt"
+    payload.write_text("hello=there")
+    assert "nothing can be read of it" in said(house, "map", "demo-line", payload, code=1)
+    assert "there is no channel nowhere" in said(house, "map", "nowhere", payload, code=1)
+    assert "failed to read" in said(house, "map", "demo-line", tmp_path / "gone", code=1)
+
+
+def test_a_field_can_be_computed(tmp_path):
+    with running(tmp_path) as house:
+        file = house.folder / "workspaces" / "demo.toml"
+        text = file.read_text()
+        marked = text.replace('id = "demo-form"\n', 'id = "demo-form"\nfields = { name = "= given ~ \' \' ~ clan" }\n')
+        assert marked != text
+        file.write_text(marked)
+        payload = tmp_path / "post.json"
+        payload.write_text(json.dumps({"given": "Anna", "clan": "Ivanova"}))
+        for _ in range(50):
+            mapped = json.loads(said(house, "map", "demo-form", payload, "--json"))
+            if mapped["signals"][0]["fields"]["name"] == "Anna Ivanova":
+                return
+            time.sleep(0.2)
+        pytest.fail("the computed name did not come")

@@ -1,0 +1,379 @@
+//! Is only the chat itself believed, and is a colleague's answer told from a customer, a bot and a machine?
+
+use crate::support::{channel, read, recorded, request, the, touch, verify};
+use gateway::channel::Channel;
+use gateway::sources::{Answer, Denied, Refusal, Request};
+use http::{HeaderValue, Method};
+use lead::entry::{Reply, Signal};
+use lead::time::At;
+
+/// Every chat that is believed by its body, a recorded request of it, and the header of the proof.
+const SIGNED: [(&str, &str, &str); 4] = [
+    ("whatsapp", "text", "x-hub-signature-256"),
+    ("messenger", "text", "x-hub-signature-256"),
+    ("viber", "text", "x-viber-content-signature"),
+    ("chatwoot", "incoming", "x-chatwoot-signature"),
+];
+
+/// Every chat that shows its secret.
+const SHOWN: [(&str, &str); 2] = [("dialogflow", "es"), ("chat", "message")];
+
+fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SIGNED.into_iter().map(|(source, name, _)| (source, name)).chain(SHOWN)
+}
+
+fn with(source: &str, name: &str, header: &'static str, value: &str) -> Request {
+    let mut request = recorded(source, name);
+    request.headers.insert(header, HeaderValue::from_str(value).unwrap());
+    request
+}
+
+fn holding(source: &str, name: &str, body: impl Into<Vec<u8>>) -> Request {
+    let mut request = recorded(source, name);
+    request.body = body.into().into();
+    request
+}
+
+fn secrets(source: &'static str, secrets: &[&str]) -> Channel {
+    let secrets = secrets.iter().map(|secret| (*secret).to_owned().into()).collect();
+    Channel { secrets, ..channel(source) }
+}
+
+fn reply(source: &'static str, request: &Request) -> Reply {
+    match &read(source, request).unwrap().signals[..] {
+        [one] => match &one.signal {
+            Signal::Reply(reply) => (**reply).clone(),
+            other => panic!("expected a reply, got {other:?}"),
+        },
+        other => panic!("expected one signal, got {other:?}"),
+    }
+}
+
+#[test]
+fn a_changed_body_or_signature_is_not_believed() {
+    for (source, name, header) in SIGNED {
+        let genuine = recorded(source, name);
+        assert_eq!(verify(source, &genuine), Ok(()), "{source}");
+        let signature = genuine.header(header).unwrap().to_owned();
+        let wrong = [
+            String::new(),
+            "sha256=".to_owned(),
+            signature[..signature.len() - 1].to_owned(),
+            format!("{signature}0"),
+            signature.to_uppercase(),
+            signature.replace("sha256=", "sha1="),
+            signature.replace("sha256=", "").chars().rev().collect(),
+        ];
+        for wrong in wrong.iter().filter(|wrong| **wrong != signature) {
+            assert_eq!(verify(source, &with(source, name, header, wrong)), Err(Denied::Wrong), "{source}: {wrong}");
+        }
+        let written_anew: serde_json::Value = serde_json::from_slice(&genuine.body).unwrap();
+        for body in [written_anew.to_string().into_bytes(), genuine.body[..genuine.body.len() - 1].to_vec(), Vec::new()]
+        {
+            let same = genuine.body == body;
+            assert_eq!(verify(source, &holding(source, name, body)), if same { Ok(()) } else { Err(Denied::Wrong) });
+        }
+    }
+}
+
+#[test]
+fn a_chat_that_proves_nothing_is_missing_its_proof() {
+    for (source, name) in all() {
+        let mut bare = recorded(source, name);
+        bare.headers.clear();
+        assert_eq!(verify(source, &bare), Err(Denied::Missing), "{source}");
+        let mut two = recorded(source, name);
+        for header in ["x-hub-signature-256", "x-viber-content-signature", "x-chatwoot-signature", "authorization"] {
+            two.headers.append(header, HeaderValue::from_static("sha256=00"));
+        }
+        assert_eq!(verify(source, &two), Err(Denied::Missing), "{source}");
+    }
+}
+
+#[test]
+fn the_secret_of_another_channel_proves_nothing_and_both_rotating_ones_do() {
+    for (source, name) in all() {
+        let own = secrecy::ExposeSecret::expose_secret(&channel(source).secrets[0]).to_owned();
+        let verdict = |given: &[&str]| (the(source).verify)(&recorded(source, name), &secrets(source, given));
+        assert_eq!(verdict(&["another"]), Err(Denied::Wrong), "{source}");
+        assert_eq!(verdict(&["newer", &own]), Ok(()), "{source}");
+        assert_eq!(verdict(&[]), Err(Denied::Misconfigured), "{source}");
+    }
+}
+
+#[test]
+fn a_shown_secret_is_a_password_a_token_or_a_header_of_our_own() {
+    for (source, name) in SHOWN {
+        for (header, value, expected) in [
+            ("authorization", "Bearer long and random", Ok(())),
+            ("authorization", "bearer  long and random ", Ok(())),
+            ("authorization", "Basic YW55Ym9keTpsb25nIGFuZCByYW5kb20=", Ok(())),
+            ("authorization", "Basic bG9uZyBhbmQgcmFuZG9t", Err(Denied::Wrong)),
+            ("authorization", "Basic !", Err(Denied::Wrong)),
+            ("authorization", "Bearer long and rando", Err(Denied::Wrong)),
+            ("authorization", "Digest long and random", Err(Denied::Wrong)),
+            ("authorization", "long", Err(Denied::Wrong)),
+            ("x-api-key", "long and random", Ok(())),
+            ("x-api-key", "long", Err(Denied::Wrong)),
+        ] {
+            let mut request = recorded(source, name);
+            request.headers.remove("authorization");
+            request.headers.insert(header, HeaderValue::from_static(value));
+            assert_eq!(verify(source, &request), expected, "{source}: {header}: {value}");
+        }
+    }
+}
+
+#[test]
+fn meta_is_sent_its_challenge_only_for_the_agreed_token() {
+    for source in ["whatsapp", "messenger"] {
+        let asked = |query: &str| request(Method::GET, &format!("https://leads.example.com/in/a?{query}"), &[], "");
+        let genuine = asked("hub.mode=subscribe&hub.verify_token=spring%20token/1&hub.challenge=115%2B8");
+        assert_eq!(verify(source, &genuine), Ok(()));
+        let echoed = Answer::Body("115+8".to_owned(), "text/plain; charset=utf-8");
+        assert_eq!((the(source).answer)(&genuine, &channel(source), None), echoed);
+        for (query, expected) in [
+            ("", Denied::Missing),
+            ("hub.mode=subscribe&hub.challenge=1", Denied::Missing),
+            ("hub.mode=subscribe&hub.verify_token=spring&hub.challenge=1", Denied::Wrong),
+            ("hub.mode=unsubscribe&hub.verify_token=spring%20token/1&hub.challenge=1", Denied::Wrong),
+            ("hub.verify_token=spring%20token/1", Denied::Wrong),
+        ] {
+            assert_eq!(verify(source, &asked(query)), Err(expected), "{query}");
+        }
+        let mut unset = channel(source);
+        unset.settings.clear();
+        assert_eq!((the(source).verify)(&genuine, &unset), Err(Denied::Misconfigured));
+        let post = recorded(source, "text");
+        assert_eq!((the(source).answer)(&post, &channel(source), Some("uid")), Answer::Accepted);
+    }
+}
+
+/// Signed with pywa 4.5.0 (`pywa.utils.webhook_updates_validator`) and with viberbot 1.0.12, Viber's own library
+/// (`Api.verify_signature`).
+#[test]
+fn signatures_of_libraries_that_are_not_ours_are_believed() {
+    let meta = r#"{"object":"whatsapp_business_account","name":"\u0410\u043d\u043d\u0430 \ud83c\udfe1","url":"https:\/\/site.example"}"#;
+    let viber = r#"{"event":"message","sender":{"id":"01234567890A=","name":"Анна 🏡"},"message":{"type":"text","text":"a"},"message_token":5741311803571721087,"timestamp":1795255200000}"#;
+    for (source, header, secret, body, signature) in [
+        (
+            "whatsapp",
+            "x-hub-signature-256",
+            "app secret",
+            meta,
+            "sha256=6da56d7f3fd26cfafd16d8ffdd1b47bbfaef90f84ac5670a551bc85ab0ad6fed",
+        ),
+        (
+            "viber",
+            "x-viber-content-signature",
+            "spring",
+            viber,
+            "36e0b3640e4679038db970e7eb92a5d8a8c32ceffaba544da92e87709bf1786d",
+        ),
+    ] {
+        let headers = [("content-type", "application/json"), (header, signature)];
+        let signed = request(Method::POST, "https://leads.example.com/in/a", &headers, body);
+        assert_eq!((the(source).verify)(&signed, &secrets(source, &[secret])), Ok(()), "{source}");
+        assert_eq!((the(source).verify)(&signed, &secrets(source, &["other"])), Err(Denied::Wrong), "{source}");
+    }
+}
+
+#[test]
+fn chatwoots_timestamp_is_signed_and_fresh() {
+    let verdict = |secs: i64| {
+        let mut late = recorded("chatwoot", "incoming");
+        late.received_at = At::from_secs(1_795_255_250 + secs);
+        verify("chatwoot", &late)
+    };
+    for (secs, expected) in
+        [(0, Ok(())), (300, Ok(())), (-300, Ok(())), (301, Err(Denied::Stale)), (-301, Err(Denied::Stale))]
+    {
+        assert_eq!(verdict(secs), expected, "{secs}");
+    }
+    let fresher = with("chatwoot", "incoming", "x-chatwoot-timestamp", "1795255251");
+    assert_eq!(verify("chatwoot", &fresher), Err(Denied::Wrong));
+}
+
+#[test]
+fn a_chatwoot_that_does_not_sign_needs_an_address_that_nobody_knows() {
+    let mut unsigned = recorded("chatwoot", "incoming");
+    unsigned.headers.remove("x-chatwoot-signature");
+    let mut channel = secrets("chatwoot", &[]);
+    assert_eq!((the("chatwoot").verify)(&unsigned, &channel), Err(Denied::Misconfigured));
+    channel.url_key = Some("unguessable".to_owned().into());
+    assert_eq!((the("chatwoot").verify)(&unsigned, &channel), Ok(()));
+}
+
+#[test]
+fn who_answered_from_an_inbox_is_a_setting() {
+    let ignored = |name: &str, settings: &[(&'static str, &str)]| {
+        let mut channel = channel("messenger");
+        for (key, value) in settings {
+            channel.settings.insert(key, vec![(*value).to_owned().into()]);
+        }
+        (the("messenger").read)(&recorded("messenger", name), &channel).unwrap().ignored
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(ignored("echo_from_the_inbox", &[]), none);
+    assert_eq!(ignored("echo_from_the_inbox", &[("human_apps", "5")]), ["messenger.bot_echo"]);
+    assert_eq!(ignored("echo_without_app", &[("unnamed_echoes", "bot")]), ["messenger.bot_echo"]);
+    assert_eq!(ignored("echo_without_app", &[("unnamed_echoes", "human")]), none);
+    let mut channel = channel("whatsapp");
+    channel.settings.insert("echoes", vec!["ignore".to_owned().into()]);
+    let reading = (the("whatsapp").read)(&recorded("whatsapp", "echo"), &channel).unwrap();
+    assert_eq!((reading.signals.len(), reading.ignored), (0, vec!["whatsapp.echo"]));
+}
+
+#[test]
+fn an_answer_goes_to_the_person_who_asked() {
+    for (source, question, answer) in [
+        ("whatsapp", "text", "echo"),
+        ("messenger", "text", "echo_without_app"),
+        ("messenger", "instagram_text", "instagram_echo"),
+        ("chatwoot", "incoming", "outgoing"),
+        ("chatwoot", "incoming", "written_on_the_phone"),
+        ("chat", "message", "reply"),
+    ] {
+        let asked = read(source, &recorded(source, question)).unwrap();
+        assert_eq!(touch(&asked).handles, reply(source, &recorded(source, answer)).to_handles, "{source}/{answer}");
+    }
+    let echo = reply("whatsapp", &recorded("whatsapp", "echo"));
+    assert_eq!(echo.to_phones, touch(&read("whatsapp", &recorded("whatsapp", "text")).unwrap()).phones);
+    assert_eq!(reply("chatwoot", &recorded("chatwoot", "outgoing")).by.as_deref(), Some("ivan@company.example"));
+}
+
+#[test]
+fn a_chat_opened_in_viber_is_a_lead_unless_the_channel_waits_for_words() {
+    let opened = recorded("viber", "conversation_started");
+    assert_eq!(touch(&read("viber", &opened).unwrap()).campaign["start"], "spring-2026");
+    let mut channel = channel("viber");
+    channel.settings.insert("opened", vec!["ignore".to_owned().into()]);
+    assert_eq!((the("viber").read)(&opened, &channel).unwrap().ignored, ["viber.conversation_started"]);
+    assert_eq!((the("viber").answer)(&opened, &channel, None), Answer::Text(""));
+}
+
+#[test]
+fn all_calls_of_one_dialogue_are_one_person_and_another_dialogue_is_another() {
+    let session = |session: &str| {
+        let body = format!(
+            r#"{{"detectIntentResponseId": "1", "sessionInfo": {{"session": "{session}"}}, "fulfillmentInfo": {{"tag": "lead"}}}}"#
+        );
+        touch(&read("dialogflow", &holding("dialogflow", "cx", body)).unwrap()).handles[0].id.clone()
+    };
+    let long = format!("projects/{}/locations/l/agents/{}/sessions/", "p".repeat(60), "a".repeat(36));
+    assert_eq!(session(&format!("{long}1")), session(&format!("{long}1")));
+    assert_ne!(session(&format!("{long}1")), session(&format!("{long}2")));
+    assert_ne!(session("projects/p/agent/sessions/1"), session("projects/q/agent/sessions/1"));
+    assert_eq!(session("projects/p/agent/environments/e/users/u/sessions/s"), "p/s");
+    assert_eq!(session("anything"), "anything");
+}
+
+/// Google's own classes of google-cloud-dialogflow 2.54.0 and google-cloud-dialogflow-cx 2.9.0 take these answers as their
+/// `WebhookResponse`, and the recorded requests as their `WebhookRequest`; both refuse a field they do not know.
+#[test]
+fn dialogflow_hears_an_answer_in_its_own_version_once_the_lead_is_safe() {
+    let answer = |name: &str, thanks: Option<&str>, uid: Option<&str>| {
+        let channel = Channel { thanks: thanks.map(str::to_owned), ..channel("dialogflow") };
+        match (the("dialogflow").answer)(&recorded("dialogflow", name), &channel, uid) {
+            Answer::Body(body, "application/json") => body,
+            other => panic!("{other:?}"),
+        }
+    };
+    let thanks = Some("Спасибо!");
+    assert_eq!(answer("es", thanks, Some("uid")), r#"{"fulfillmentText":"Спасибо!"}"#);
+    let cx = r#"{"fulfillmentResponse":{"messages":[{"text":{"text":["Спасибо!"]}}]}}"#;
+    assert_eq!(answer("cx", thanks, Some("uid")), cx);
+    assert_eq!(answer("cx_other_tag", thanks, None), "{}");
+    assert_eq!(answer("es", None, Some("uid")), "{}");
+}
+
+#[test]
+fn a_phone_in_whatsapp_is_the_senders_unless_it_is_on_somebodys_card() {
+    let phones = |name: &str| touch(&read("whatsapp", &recorded("whatsapp", name)).unwrap()).phones.clone();
+    assert_eq!(phones("shared_card"), ["+79161234567"]);
+    assert_eq!(phones("asked_for_number"), ["+79161234567"]);
+    assert_eq!(phones("user_name_without_phone"), [""; 0]);
+}
+
+#[test]
+fn a_redelivery_is_the_same_event_and_an_edit_is_another() {
+    let id = |source: &'static str, name: &str| {
+        read(source, &recorded(source, name)).unwrap().signals[0].id.clone().unwrap()
+    };
+    for (source, name) in all() {
+        assert_eq!(id(source, name), id(source, name), "{source}");
+    }
+    assert_ne!(id("messenger", "text"), id("messenger", "edit"));
+    assert_ne!(id("whatsapp", "text"), id("whatsapp", "edit"));
+    assert_ne!(id("chatwoot", "incoming"), id("chatwoot", "form_filled"));
+}
+
+#[test]
+fn what_is_signed_but_makes_no_sense_is_unreadable() {
+    let keys: String = (0..100_000).map(|key| format!("\"k{key}\":1,")).collect();
+    let bodies = [
+        String::new(),
+        "[]".to_owned(),
+        "{}".to_owned(),
+        "null".to_owned(),
+        "{\"object\": \"page\", \"entry\": [], \"entry\": []}".to_owned(),
+        "{\"object\": 1, \"event\": {}, \"type\": {}, \"session\": null}".to_owned(),
+        format!("{{{keys}\"type\": \"message\", \"event\": \"message\"}}"),
+        format!("{{\"type\": \"message\", \"event\": \"message\", \"x\": {}", "[".repeat(100_000)),
+        "{\"event\": \"message_created\", \"type\": \"message\", \"text\": \"\\ud800\"}".to_owned(),
+        "{\"event\": \"message\", \"type\": \"message\", \"id\": 1e400}".to_owned(),
+        "{\"event\": \"message\", \"type\": \"message\"} {}".to_owned(),
+    ];
+    for (source, name) in all() {
+        for body in &bodies {
+            let outcome = read(source, &holding(source, name, body.as_bytes()));
+            let shown = &body[..body.len().min(80)];
+            assert!(matches!(outcome, Err(Refusal::Unreadable(_))), "{source}: {shown}: {outcome:?}");
+        }
+        let cut = recorded(source, name).body;
+        assert!(read(source, &holding(source, name, &cut[..cut.len() / 2])).is_err(), "{source}");
+        let mut plain = recorded(source, name);
+        plain.headers.insert("content-type", HeaderValue::from_static("text/plain"));
+        assert_eq!(read(source, &plain).err(), Some(Refusal::MediaType), "{source}");
+    }
+}
+
+#[test]
+fn an_object_where_a_list_should_be_is_unreadable_for_meta() {
+    for body in [
+        r#"{"object": "whatsapp_business_account", "entry": {"changes": []}}"#,
+        r#"{"object": "whatsapp_business_account", "entry": [{"changes": {}}]}"#,
+        r#"{"object": "whatsapp_business_account", "entry": [{"changes": [{"field": "messages", "value": []}]}]}"#,
+        r#"{"object": "whatsapp_business_account", "entry": [{"changes": [{"field": "messages", "value": {"messages": [[]]}}]}]}"#,
+    ] {
+        let outcome = read("whatsapp", &holding("whatsapp", "text", body));
+        assert!(matches!(outcome, Err(Refusal::Unreadable(_))), "{body}: {outcome:?}");
+    }
+}
+
+#[test]
+fn an_id_may_be_a_number_or_a_text_and_keeps_every_digit() {
+    let id = |token: &str| {
+        let body =
+            format!(r#"{{"event": "message", "message_token": {token}, "message": {{"type": "text", "text": "🏡"}}}}"#);
+        read("viber", &holding("viber", "text", body)).unwrap().signals[0].id.clone().unwrap().0
+    };
+    assert_eq!(id("18446744073709551615"), "18446744073709551615");
+    assert_eq!(id("\"5741311803571721087\""), id("5741311803571721087"));
+}
+
+#[test]
+fn many_messages_of_one_request_are_read_each_for_itself() {
+    let message = |index: u32| {
+        format!(r#"{{"id": "w{index}", "from": "7916{index:07}", "type": "text", "text": {{"body": "Привет 🏡"}}}}"#)
+    };
+    let messages: Vec<String> = (0..1000).map(message).collect();
+    let body = format!(
+        r#"{{"object": "whatsapp_business_account", "entry": [{{"changes": [{{"field": "messages", "value": {{"metadata": {{"phone_number_id": "106540352242922"}}, "messages": [{}]}}}}]}}]}}"#,
+        messages.join(",")
+    );
+    let reading = read("whatsapp", &holding("whatsapp", "text", body)).unwrap();
+    assert_eq!(reading.signals.len(), 1000);
+    let ids: std::collections::BTreeSet<_> = reading.signals.iter().map(|read| read.id.clone()).collect();
+    assert_eq!(ids.len(), 1000);
+}

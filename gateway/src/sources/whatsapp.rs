@@ -190,11 +190,13 @@ fn handle(id: &str) -> Handle {
     talk::handle("whatsapp", id)
 }
 
-/// Who wrote this message of a batch.
+/// Who wrote this message of a batch. A phone may be spelled otherwise than the account's id, so the only contact is
+/// the sender, unless his id says that he is somebody else.
 fn contact<'i, 'a>(item: &Item<'_>, contacts: &'i [Item<'a>]) -> Option<&'i Item<'a>> {
     let same = |who: &Item<'_>, theirs: &str, ours: &str| item.get(ours).is_some_and(|id| who.get(theirs) == Some(id));
     let his = |who: &&Item<'_>| same(who, "user_id", "from_user_id") || same(who, "wa_id", "from");
-    contacts.iter().find(his).or_else(|| contacts.first().filter(|_| contacts.len() == 1))
+    let another = |who: &Item<'_>| item.get("from_user_id").is_some() && who.get("user_id").is_some();
+    contacts.iter().find(his).or_else(|| contacts.first().filter(|who| contacts.len() == 1 && !another(who)))
 }
 
 /// The number of a person who was asked for it and pressed the button.

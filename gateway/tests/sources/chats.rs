@@ -1,6 +1,6 @@
 //! Is only the chat itself believed, and is a colleague's answer told from a customer, a bot and a machine?
 
-use crate::support::{channel, read, recorded, request, the, touch, verify};
+use crate::support::{channel, fixtures, post, read, recorded, request, the, touch, verify};
 use gateway::channel::Channel;
 use gateway::sources::{Answer, Denied, Refusal, Request};
 use http::{HeaderValue, Method};
@@ -376,4 +376,35 @@ fn many_messages_of_one_request_are_read_each_for_itself() {
     assert_eq!(reading.signals.len(), 1000);
     let ids: std::collections::BTreeSet<_> = reading.signals.iter().map(|read| read.id.clone()).collect();
     assert_eq!(ids.len(), 1000);
+}
+
+/// What the contract shows is what works: its question and its answer are about one person.
+#[test]
+fn the_examples_of_our_own_json_are_read_as_the_page_says() {
+    let page = std::fs::read_to_string(fixtures().join("../../docs/chat-json.md")).unwrap();
+    let examples: Vec<&str> = page.split("-d '").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
+    let [question, answer] = examples[..] else { panic!("{} examples", examples.len()) };
+    let json = |body: &str| post("application/json", body.to_owned());
+    let asked = read("chat", &json(question)).unwrap();
+    let asked = touch(&asked);
+    assert_eq!((asked.name.as_deref(), &asked.phones[..]), (Some("Anna"), &["+79161234567".to_owned()][..]));
+    assert_eq!(asked.campaign.keys().collect::<Vec<_>>(), ["page", "utm_source"]);
+    assert_eq!(asked.occurred_at, At::parse("2026-11-21T10:00:00Z"));
+    let answered = reply("chat", &json(answer));
+    assert_eq!((answered.to_handles, answered.by.as_deref()), (asked.handles.clone(), Some("ivan@company.example")));
+}
+
+#[test]
+fn a_contact_that_is_somebody_else_lends_the_sender_nothing() {
+    let body = |user: &str| {
+        format!(
+            r#"{{"object": "whatsapp_business_account", "entry": [{{"changes": [{{"field": "messages", "value": {{"metadata": {{"phone_number_id": "106540352242922"}}, "contacts": [{{"profile": {{"name": "Anna"}}, "wa_id": "79161234567", "user_id": "RU.1"}}], "messages": [{{"id": "w", "from_user_id": "{user}", "type": "text", "text": {{"body": "hi"}}}}]}}}}]}}]}}"#
+        )
+    };
+    let known = |user: &str| {
+        let reading = read("whatsapp", &holding("whatsapp", "text", body(user))).unwrap();
+        (touch(&reading).name.clone(), touch(&reading).phones.clone())
+    };
+    assert_eq!(known("RU.1"), (Some("Anna".to_owned()), vec!["+79161234567".to_owned()]));
+    assert_eq!(known("RU.2"), (None, Vec::new()));
 }

@@ -6,21 +6,32 @@
 //!
 //! Beside the sources lie the readers they share: [`json`], [`urlencoded`] and [`multipart`] turn a body into ordered
 //! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`signature`] compares proofs.
+//! Chats also share [`item`], which asks a JSON object by path, and [`talk`], which makes touches and replies of messages.
 
 pub mod aliases;
 pub mod explain;
 pub mod expression;
+pub mod chat;
+pub mod chatwoot;
+pub mod dialogflow;
 mod fields;
 pub mod form;
+mod item;
 mod json;
 mod letter;
 pub mod mail;
+pub mod messenger;
+mod meta;
 mod multipart;
+mod shown;
 mod signature;
+mod talk;
 pub mod telegram;
 pub mod twilio;
 mod twilio_proof;
 mod urlencoded;
+pub mod viber;
+pub mod whatsapp;
 
 use crate::channel::Channel;
 use bytes::Bytes;
@@ -36,6 +47,12 @@ pub static SOURCES: &[&Source] = &[
     &twilio::SOURCE,
     &mail::SOURCE,
     &telegram::SOURCE,
+    &whatsapp::SOURCE,
+    &messenger::SOURCE,
+    &viber::SOURCE,
+    &chatwoot::SOURCE,
+    &dialogflow::SOURCE,
+    &chat::SOURCE,
 ];
 
 pub fn source(name: &str) -> Option<&'static Source> {

@@ -2,15 +2,18 @@
 //!
 //! Only private chats are read. A contact card is the sender's phone only if it is his own; anyone can forward the
 //! card of somebody else. A business account's own message is a human reply unless Telegram or a bot wrote it.
+//!
+//! A text that the customer has edited is a touch of its own, see [`talk`]. Edits without a text are no words of his:
+//! a location that is shared live comes as an edit every few seconds.
 
-use super::fields::{self, LONGEST_TEXT, attribute};
+use super::fields::{self, attribute};
+use super::talk::{self, Told};
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
-    signature,
+    Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, signature,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
-use lead::entry::{Handle, Kind, Reply, Signal, Touch};
+use lead::entry::{Handle, Kind, Touch};
 use lead::text::cut;
 use lead::time::At;
 use serde::Deserialize;
@@ -50,8 +53,11 @@ struct Update<'a> {
     message: Option<Message<'a>>,
     #[serde(borrow)]
     business_message: Option<Message<'a>>,
-    edited_message: Option<IgnoredAny>,
-    edited_business_message: Option<IgnoredAny>,
+    #[serde(borrow)]
+    edited_message: Option<Message<'a>>,
+    #[serde(borrow)]
+    edited_business_message: Option<Message<'a>>,
+    deleted_business_messages: Option<IgnoredAny>,
     callback_query: Option<IgnoredAny>,
     channel_post: Option<IgnoredAny>,
     edited_channel_post: Option<IgnoredAny>,
@@ -62,6 +68,7 @@ struct Update<'a> {
 #[derive(Deserialize)]
 struct Message<'a> {
     date: Option<i64>,
+    edit_date: Option<i64>,
     #[serde(borrow)]
     chat: Chat<'a>,
     #[serde(borrow)]
@@ -120,65 +127,74 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         return Err(Refusal::MediaType);
     }
     let update: Update<'_> = json::typed(&request.body)?;
-    let business = update.business_message.is_some();
-    let Some(message) = update.message.as_ref().or(update.business_message.as_ref()) else {
-        return Ok(ignored(other_kind(&update)));
-    };
-    let Some(from) = message.from.as_ref() else { return Ok(ignored("telegram.no_sender")) };
-    if message.chat.kind != "private" {
-        return Ok(ignored("telegram.not_private"));
-    }
-    if from.is_bot || message.sender_business_bot.is_some() || message.is_from_offline == Some(true) {
-        return Ok(ignored("telegram.automatic"));
-    }
-    let signal = if business && from.id != message.chat.id {
-        Signal::Reply(Box::new(reply(message, from)))
-    } else {
-        Signal::Touch(Box::new(touch(message, from, channel)))
-    };
     let id = Some((update.update_id.to_string(), "update".to_owned()));
-    Ok(Reading { signals: vec![Read { id, signal }], ignored: Vec::new() })
+    let business = update.business_message.is_some() || update.edited_business_message.is_some();
+    let said = update.message.as_ref().or(update.business_message.as_ref());
+    let edited = update.edited_message.as_ref().or(update.edited_business_message.as_ref());
+    Ok(talk::reading(match (said, edited) {
+        (Some(message), _) => told(message, business, id, channel),
+        (None, Some(message)) if message.words().is_empty() || message.is_by_owner(business) => {
+            Err("telegram.edited_message")
+        }
+        (None, Some(message)) => told(message, business, id, channel),
+        (None, None) => Err(other_kind(&update)),
+    }))
 }
 
-fn ignored(what: &'static str) -> Reading {
-    Reading { signals: Vec::new(), ignored: vec![what] }
+impl Message<'_> {
+    fn words(&self) -> &str {
+        self.text.as_deref().or(self.caption.as_deref()).map(str::trim).unwrap_or_default()
+    }
+
+    /// In a business account's chat either side may write; the chat is named after the customer.
+    fn is_by_owner(&self, business: bool) -> bool {
+        business && self.from.as_ref().is_some_and(|from| from.id != self.chat.id)
+    }
+}
+
+fn told(message: &Message<'_>, business: bool, id: Option<(String, String)>, channel: &Channel) -> Told {
+    let from = message.from.as_ref().ok_or("telegram.no_sender")?;
+    if message.chat.kind != "private" {
+        return Err("telegram.not_private");
+    }
+    if from.is_bot || message.sender_business_bot.is_some() || message.is_from_offline == Some(true) {
+        return Err("telegram.automatic");
+    }
+    if message.is_by_owner(business) {
+        let name = from.username.as_deref().map_or_else(|| from.id.to_string(), str::to_owned);
+        return talk::replied(id, talk::touch(Some(handle(message.chat.id)), at(message)), Some(&name));
+    }
+    talk::touched(id, touch(message, from, channel))
+}
+
+fn at(message: &Message<'_>) -> Option<At> {
+    message.edit_date.or(message.date).map(At::from_secs)
 }
 
 fn other_kind(update: &Update<'_>) -> &'static str {
-    if update.edited_message.is_some() || update.edited_business_message.is_some() {
-        "telegram.edited_message"
-    } else if update.callback_query.is_some() {
+    if update.callback_query.is_some() {
         "telegram.callback_query"
     } else if update.channel_post.is_some() || update.edited_channel_post.is_some() {
         "telegram.channel_post"
     } else if update.my_chat_member.is_some() || update.chat_member.is_some() {
         "telegram.membership"
+    } else if update.deleted_business_messages.is_some() {
+        "telegram.deleted"
     } else {
         "telegram.other_update"
     }
 }
 
 fn handle(id: i64) -> Handle {
-    Handle { kind: "telegram".to_owned(), id: id.to_string() }
-}
-
-/// The owner of a business account wrote; the chat is with the customer.
-fn reply(message: &Message<'_>, owner: &User<'_>) -> Reply {
-    let name = owner.username.as_deref().map_or_else(|| owner.id.to_string(), str::to_owned);
-    Reply {
-        to_phones: Vec::new(),
-        to_emails: Vec::new(),
-        to_handles: vec![handle(message.chat.id)],
-        by: Some(name),
-        occurred_at: message.date.map(At::from_secs),
-    }
+    talk::handle("telegram", &id.to_string())
 }
 
 fn touch(message: &Message<'_>, from: &User<'_>, channel: &Channel) -> Touch {
-    let mut touch = Touch::new(Kind::Chat);
-    touch.handles.push(handle(from.id));
+    let mut touch = talk::touch(Some(handle(from.id)), at(message));
     touch.name = name(from);
-    touch.occurred_at = message.date.map(At::from_secs);
+    if message.edit_date.is_some() {
+        attribute(&mut touch, "edited", "true");
+    }
     for (key, value) in [("username", &from.username), ("language_code", &from.language_code)] {
         if let Some(value) = value {
             attribute(&mut touch, key, value);
@@ -197,11 +213,8 @@ fn name(user: &User<'_>) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Telegram writes a phone in international form, sometimes without the plus.
 fn share(touch: &mut Touch, contact: &Contact<'_>, from: &User<'_>) {
-    let number = cut(contact.phone_number.trim(), 64);
-    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let number = if digits { format!("+{number}") } else { number.to_owned() };
+    let number = talk::international(&contact.phone_number);
     if contact.user_id == Some(from.id) {
         touch.phones.push(number);
         return;
@@ -212,27 +225,13 @@ fn share(touch: &mut Touch, contact: &Contact<'_>, from: &User<'_>) {
     }
 }
 
-/// The words, or a placeholder for what has none. `/start PAYLOAD` is how a link says where the person came from.
+/// `/start PAYLOAD` is how a link says where the person came from.
 fn said(touch: &mut Touch, message: &Message<'_>, channel: &Channel) {
-    let text = message.text.as_deref().or(message.caption.as_deref()).map(str::trim).unwrap_or_default();
-    if let Some(payload) = start(text) {
-        if !payload.is_empty() {
-            fields::campaign(touch, "start", payload);
-        }
-        return;
+    match start(message.words()) {
+        Some("") => {}
+        Some(payload) => fields::campaign(touch, "start", payload),
+        None => talk::say(touch, Some(message.words()), media(message), channel.region),
     }
-    let media = media(message);
-    if let Some(media) = media {
-        attribute(touch, "media", media);
-    }
-    if text.len() > LONGEST_TEXT {
-        touch.flags.insert("cut".to_owned());
-    }
-    touch.text_phones = fields::phones_in(text, channel.region);
-    touch.text = match media {
-        Some(media) if text.is_empty() => Some(format!("[{media}]")),
-        _ => Some(cut(text, LONGEST_TEXT).to_owned()).filter(|text| !text.is_empty()),
-    };
 }
 
 fn start(text: &str) -> Option<&str> {
@@ -259,38 +258,21 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let number = number_of(&sample.nonce);
+    let number = talk::sample_number(&sample.nonce);
     let user = number % 1_000_000_000;
     let mut message = json!({
         "message_id": 1,
         "date": now.millis() / 1000,
         "chat": {"id": user, "type": "private"},
         "from": {"id": user, "is_bot": false, "first_name": sample.name.as_deref().unwrap_or("Test")},
-        "text": said_in_sample(sample),
+        "text": talk::sample_words(sample, &[&sample.email]),
     });
     if let Some(phone) = &sample.phone {
         message["contact"] = json!({"phone_number": phone, "first_name": sample.name, "user_id": user});
     }
-    let mut headers = vec![("content-type".to_owned(), JSON_TYPE.to_owned())];
-    headers.extend(signature::current(&channel.secrets).map(|secret| (TOKEN.to_owned(), secret.to_owned())));
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers,
-        body: json!({"update_id": number, "message": message}).to_string().into_bytes(),
-        expect: StatusCode::NO_CONTENT,
-    }
-}
-
-/// A chat has no field for a mail address; a person would write it.
-fn said_in_sample(sample: &Sample) -> String {
-    let parts: Vec<&str> = [&sample.text, &sample.email].into_iter().flatten().map(String::as_str).collect();
-    if parts.is_empty() { "Test".to_owned() } else { parts.join("\n") }
-}
-
-fn number_of(nonce: &str) -> u64 {
-    let bytes = lead::ids::digest("telegram sample", &[nonce.as_bytes()]);
-    u64::from_be_bytes(bytes[..8].try_into().expect("a digest has 16 bytes")) >> 12
+    let body = json!({"update_id": number, "message": message});
+    let secret = signature::current(&channel.secrets).map(|secret| (TOKEN.to_owned(), secret.to_owned()));
+    talk::sample(&body, |_| secret, StatusCode::NO_CONTENT)
 }
 
 const HELP: &str = "\
@@ -302,12 +284,13 @@ const HELP: &str = "\
 
 ```sh
 curl \"https://api.telegram.org/bot<token>/setWebhook\" -d url={url} -d secret_token=<secret> \\
-  -d 'allowed_updates=[\"message\",\"business_message\"]'
+  -d 'allowed_updates=[\"message\",\"edited_message\",\"business_message\",\"edited_business_message\"]'
 ```
 
 - A link `https://t.me/<bot>?start=spring` puts `spring` into the lead's campaign as `start`.
 - Ask for the phone with a `request_contact` button; only the sender's own card counts.
 - With Telegram Business connected, the owner's own messages count as the first human answer; automatic greetings and
   bots do not.
-- Groups, channels, edits and button presses are counted and left alone.
+- A text that the customer edits is one more touch of the same lead, marked `edited`, so a corrected phone is not lost.
+- Groups, channels and button presses are counted and left alone.
 ";

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod chat_proof;
+mod chats;
 mod fixtures;
 mod form;
 mod mail;

@@ -1,0 +1,112 @@
+//! How does a message of any chat become a touch, when the chat speaks our own JSON? The contract is
+//! `docs/chat-json.md`.
+//!
+//! - A body is one message: `"type": "message"` by a customer, `"type": "reply"` by one of us; `"bot": true` says that a
+//!   machine has written, which is nobody's approach and nobody's answer.
+//! - `id` makes a message sent twice one message. Without it the content is compared.
+//! - `chat` is who it is with, as the chat knows him; everything else is read by name, like the fields of a form.
+
+use super::item::Item;
+use super::talk::{self, Told};
+use super::{Answer, BodyLimit, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, shown};
+use crate::channel::Channel;
+use http::{Method, StatusCode};
+use lead::entry::{Handle, Kind, Touch};
+use lead::time::At;
+use serde_json::json;
+
+pub const SOURCE: Source = Source {
+    name: "chat",
+    kind: Kind::Chat,
+    body: BodyLimit::Json,
+    anonymous: false,
+    needs_secret: true,
+    settings: &[],
+    methods: &[Method::POST],
+    verify: shown::verify,
+    read,
+    answer,
+    sample,
+    help: HELP,
+};
+
+/// What has a place of its own; the rest is read by name.
+const PLACED: [&str; 8] = ["type", "id", "network", "chat", "at", "by", "bot", "media"];
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    if !request.is(JSON_TYPE) {
+        return Err(Refusal::MediaType);
+    }
+    let item = Item::of(&request.body)?;
+    let Some(kind) = item.get("type") else { return Err(Refusal::Unreadable("the message has no type")) };
+    let id = item.get("id").map(|id| (id.to_owned(), kind.to_owned()));
+    match kind {
+        "message" | "reply" if item.is("bot") => Ok(talk::ignored("chat.bot")),
+        "message" => Ok(talk::reading(message(&item, id, channel))),
+        "reply" => reply(&item, id, channel),
+        _ => Ok(talk::ignored("chat.other_type")),
+    }
+}
+
+/// The network's own name joins a person who also writes by another way to the same network.
+fn partner(item: &Item<'_>) -> Option<Handle> {
+    item.get("chat").map(|chat| talk::handle(item.get("network").unwrap_or("chat"), chat))
+}
+
+fn message(item: &Item<'_>, id: Option<(String, String)>, channel: &Channel) -> Told {
+    let mut touch = touch(item, channel);
+    let text = touch.text.take();
+    talk::say(&mut touch, text.as_deref(), item.get("media"), channel.region);
+    talk::touched(id, touch)
+}
+
+fn touch(item: &Item<'_>, channel: &Channel) -> Touch {
+    let mut touch = talk::touch(partner(item), None);
+    fields::fill(&mut touch, item.without(&PLACED), channel);
+    touch.occurred_at = item.at("at").or(touch.occurred_at);
+    touch
+}
+
+/// To whom is said as in a message: by the chat, a phone or a mail address.
+fn reply(item: &Item<'_>, id: Option<(String, String)>, channel: &Channel) -> Result<Reading, Refusal> {
+    let to = touch(item, channel);
+    if to.handles.is_empty() && to.phones.is_empty() && to.emails.is_empty() {
+        return Err(Refusal::Unreadable("the reply does not say to whom"));
+    }
+    Ok(talk::reading(talk::replied(id, to, item.get("by"))))
+}
+
+fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
+    Answer::Accepted
+}
+
+fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
+    let body = json!({
+        "type": "message",
+        "id": sample.nonce,
+        "chat": format!("sample-{}", sample.nonce),
+        "at": now.to_string(),
+        "text": talk::sample_words(sample, &[]),
+        "customer": {"name": sample.name, "phone": sample.phone, "email": sample.email},
+    });
+    talk::sample(&body, |_| shown::header(channel), StatusCode::OK)
+}
+
+const HELP: &str = "\
+# Any chat, by our own JSON
+
+For a chat of your own, or one we do not know, let it post each message to the channel's URL:
+
+```sh
+curl {url} -H 'Authorization: Bearer <secret>' -H 'Content-Type: application/json' \\
+  -d '{\"type\": \"message\", \"id\": \"m-1\", \"chat\": \"visitor-42\", \"text\": \"How much is it?\",
+       \"customer\": {\"name\": \"Anna\", \"phone\": \"+79161234567\"}}'
+```
+
+1. `secret`: a long random text. It is shown as above, as the password of HTTP Basic, or in `X-Api-Key`.
+2. Send what the customer writes as `\"type\": \"message\"`, and what a colleague answers as `\"type\": \"reply\"` with the
+   same `chat`: the first reply stops the lead's clock. Mark what a bot writes with `\"bot\": true`.
+3. The answer is 200 when the message is safe. On anything else, and on no answer, send it again with the same `id`.
+
+All fields, errors and examples: `docs/chat-json.md`.
+";

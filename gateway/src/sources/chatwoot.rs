@@ -1,0 +1,227 @@
+//! How does a message in Chatwoot become a touch, and an agent's answer a reply?
+//!
+//! Read in Chatwoot's code (`app/models/message.rb`, `app/presenters/conversations/event_data_presenter.rb`) and in pull
+//! requests 13573 and 13892, which brought signatures in 4.11.2 (account webhooks) and 4.13.0 (API inboxes, bots):
+//! - `X-Chatwoot-Signature` is `sha256=` and the HMAC-SHA256 of timestamp, dot and body in lower-case hex. An older
+//!   server signs nothing; then the address itself must be the secret.
+//! - An agent is a sender of type `user`. Automation rules send without one, campaigns in an agent's name, and what was
+//!   written on the phone that is connected to the inbox comes without a sender as `external_echo`.
+//! - What a visitor fills into a form or mail box of the chat arrives as an update of the message that asked.
+
+use super::fields::Pairs;
+use super::item::{Item, moment};
+use super::talk::{self, Told};
+use super::{
+    Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, signature,
+};
+use crate::channel::Channel;
+use data_encoding::HEXLOWER;
+use http::{Method, StatusCode};
+use lead::entry::{Handle, Kind, Touch};
+use lead::time::At;
+use serde_json::json;
+
+pub const SOURCE: Source = Source {
+    name: "chatwoot",
+    kind: Kind::Chat,
+    body: BodyLimit::Json,
+    anonymous: false,
+    needs_secret: false,
+    settings: &[],
+    methods: &[Method::POST],
+    verify,
+    read,
+    answer,
+    sample,
+    help: HELP,
+};
+
+const SIGNATURE: &str = "x-chatwoot-signature";
+const TIMESTAMP: &str = "x-chatwoot-timestamp";
+/// Seconds by which the two clocks may differ.
+const STALE: u64 = 300;
+
+/// The person of the conversation, in every event.
+const CONTACT: &str = "conversation.meta.sender";
+/// Who has written instead of an agent in whose name it may be.
+const MACHINES: [&str; 3] =
+    ["content_attributes.automation_rule_id", "additional_attributes.campaign_id", "content_attributes.campaign_id"];
+/// Boxes of one form.
+const MOST_BOXES: usize = 50;
+
+/// What the desk does besides.
+const OTHER: [(&str, &str); 8] = [
+    ("conversation_created", "chatwoot.conversation"),
+    ("conversation_updated", "chatwoot.conversation"),
+    ("conversation_status_changed", "chatwoot.conversation"),
+    ("contact_created", "chatwoot.contact"),
+    ("contact_updated", "chatwoot.contact"),
+    ("webwidget_triggered", "chatwoot.widget"),
+    ("conversation_typing_on", "chatwoot.typing"),
+    ("conversation_typing_off", "chatwoot.typing"),
+];
+
+fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
+    if channel.secrets.is_empty() {
+        return if channel.url_key.is_some() { Ok(()) } else { Err(Denied::Misconfigured) };
+    }
+    let given = request.header(SIGNATURE).ok_or(Denied::Missing)?;
+    let stamp = request.header(TIMESTAMP).ok_or(Denied::Missing)?;
+    let proves = |secret: &[u8]| signature::same(sign(secret, stamp, &request.body).as_bytes(), given.as_bytes());
+    if !signature::any(&channel.secrets, proves) {
+        return Err(Denied::Wrong);
+    }
+    let sent: i64 = stamp.parse().map_err(|_| Denied::Wrong)?;
+    if sent.abs_diff(request.received_at.millis() / 1000) > STALE { Err(Denied::Stale) } else { Ok(()) }
+}
+
+fn sign(secret: &[u8], stamp: &str, body: &[u8]) -> String {
+    let parts: [&[u8]; 3] = [stamp.as_bytes(), b".", body];
+    format!("sha256={}", HEXLOWER.encode(&signature::hmac_sha256(secret, &parts)))
+}
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    if !request.is(JSON_TYPE) {
+        return Err(Refusal::MediaType);
+    }
+    let item = Item::of(&request.body)?;
+    let Some(event) = item.get("event") else { return Err(Refusal::Unreadable("the request has no event")) };
+    Ok(talk::reading(match event {
+        "message_created" => created(&item, channel),
+        "message_updated" => updated(&item, channel),
+        _ => Err(OTHER.iter().find(|(name, _)| *name == event).map_or("chatwoot.other_event", |(_, name)| name)),
+    }))
+}
+
+/// Message types come as words; inside conversations, and from old servers, as numbers.
+fn created(item: &Item<'_>, channel: &Channel) -> Told {
+    match item.get("message_type") {
+        _ if item.is("private") => Err("chatwoot.private_note"),
+        Some("incoming" | "0") => {
+            let mut touch = touch(item, "sender", channel);
+            talk::say(&mut touch, item.get("content"), item.get("attachments.0.file_type"), channel.region);
+            talk::touched(id(item, "message"), touch)
+        }
+        Some("outgoing" | "1") => answered(item),
+        Some("template" | "3") => Err("chatwoot.template"),
+        _ => Err("chatwoot.activity"),
+    }
+}
+
+/// An update that brings what the visitor was asked for.
+fn updated(item: &Item<'_>, channel: &Channel) -> Told {
+    if filled_in(item).is_empty() {
+        return Err("chatwoot.message_updated");
+    }
+    talk::touched(id(item, "filled in"), touch(item, CONTACT, channel))
+}
+
+fn answered(item: &Item<'_>) -> Told {
+    if MACHINES.iter().any(|path| item.holds(path)) {
+        return Err("chatwoot.automatic");
+    }
+    if item.get("sender.type") != Some("user") && !item.is("content_attributes.external_echo") {
+        return Err("chatwoot.bot");
+    }
+    let mut customer = talk::touch(contact(item, CONTACT), item.at("created_at"));
+    let said = |name: &str| item.get(&format!("{CONTACT}.{name}")).map(str::to_owned);
+    customer.phones.extend(said("phone_number"));
+    customer.emails.extend(said("email"));
+    talk::replied(id(item, "message"), customer, item.any(&["sender.email", "sender.name"]))
+}
+
+/// Ids count within one account.
+fn in_account(item: &Item<'_>, id: &str) -> String {
+    format!("{}/{id}", item.get("account.id").unwrap_or_default())
+}
+
+fn id(item: &Item<'_>, phase: &str) -> Option<(String, String)> {
+    Some((in_account(item, item.get("id")?), phase.to_owned()))
+}
+
+fn contact(item: &Item<'_>, place: &str) -> Option<Handle> {
+    let id = item.any(&[&format!("{place}.id"), &format!("{CONTACT}.id")])?;
+    Some(talk::handle("chatwoot", &in_account(item, id)))
+}
+
+/// Everything but the words.
+fn touch(item: &Item<'_>, place: &str, channel: &Channel) -> Touch {
+    let mut touch = talk::touch(contact(item, place), item.any(&["updated_at", "created_at"]).and_then(moment));
+    let mut known = filled_in(item);
+    for name in ["name", "email", "phone_number", "identifier"] {
+        let value = item.any(&[&format!("{place}.{name}"), &format!("{CONTACT}.{name}")]);
+        known.extend(value.map(|value| (name.into(), value.into())));
+    }
+    for place in [place, "conversation"] {
+        known.extend(item.fields_below(&format!("{place}.additional_attributes")));
+        known.extend(item.fields_below(&format!("{place}.custom_attributes")));
+    }
+    for (name, path) in
+        [("inbox", "inbox.name"), ("conversation", "conversation.id"), ("network", "conversation.channel")]
+    {
+        known.extend(item.get(path).map(|value| (name.into(), value.into())));
+    }
+    // The page with the chat, not the one before it.
+    known.iter_mut().filter(|(path, _)| path == "referer").for_each(|(path, _)| *path = "page".into());
+    fields::fill(&mut touch, known, channel);
+    touch
+}
+
+/// What a visitor has typed into boxes, or chosen.
+fn filled_in<'i>(item: &'i Item<'_>) -> Pairs<'i> {
+    let mut boxes: Pairs<'_> = Vec::new();
+    boxes.extend(item.get("content_attributes.submitted_email").map(|email| ("email".into(), email.into())));
+    for index in 0..MOST_BOXES {
+        let get = |what: &str| item.get(&format!("content_attributes.submitted_values.{index}.{what}"));
+        match (get("name"), get("title"), get("value")) {
+            (None, None, None) => break,
+            (Some(name), _, Some(value)) => boxes.push((name.into(), value.into())),
+            (_, title, value) => boxes.extend(title.or(value).map(|chosen| ("answer".into(), chosen.into()))),
+        }
+    }
+    boxes
+}
+
+/// Chatwoot hears nothing but the status.
+fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
+    Answer::Accepted
+}
+
+fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
+    let number = talk::sample_number(&sample.nonce);
+    let person = json!({"id": number, "name": sample.name, "email": sample.email, "phone_number": sample.phone});
+    let body = json!({
+        "event": "message_created",
+        "id": number,
+        "message_type": "incoming",
+        "private": false,
+        "content": talk::sample_words(sample, &[]),
+        "created_at": now.to_string(),
+        "sender": person,
+        "conversation": {"id": 1, "meta": {"sender": person}},
+        "account": {"id": 1},
+    });
+    let stamp = (now.millis() / 1000).to_string();
+    let proof = |body: &[u8]| {
+        let sign = |secret: &str| (SIGNATURE.to_owned(), sign(secret.as_bytes(), &stamp, body));
+        let signature = signature::current(&channel.secrets).map(sign);
+        signature.into_iter().chain([(TIMESTAMP.to_owned(), stamp.clone())])
+    };
+    talk::sample(&body, proof, StatusCode::OK)
+}
+
+const HELP: &str = "\
+# Chatwoot
+
+1. *Settings → Integrations → Webhooks → Add new webhook*: URL `{url}`, events *Message created* and *Message updated*.
+2. `secret`: the secret that Chatwoot shows for this webhook (from version 4.11.2). An older server does not sign: leave
+   `secret` out and set `url_key`, which makes the URL itself the secret.
+3. Try it: write to an inbox, then answer.
+
+- What a contact writes makes a lead, with the phone, mail address and attributes that Chatwoot has for him, and with what
+  he fills into a form or mail box of the chat.
+- An agent's answer counts as the first human answer. Private notes, bots, automation rules, campaigns and templates do
+  not.
+- Who of you answered is told by the agent's mail address: the `email` of a `[[person]]` of the workspace.
+- The clocks of the two servers may differ by five minutes.
+";

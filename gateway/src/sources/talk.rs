@@ -1,0 +1,156 @@
+//! What do all chats have in common? A person known by a handle, words or a placeholder for what has none, and
+//! colleagues who answer.
+//!
+//! An edited message is a touch of its own, marked `edited`: it attaches to the lead of the first version, so a phone
+//! that was corrected is not lost, and what was said before stays on record.
+
+use super::fields::{self, LONGEST_TEXT, attribute};
+use super::{JSON_TYPE, Read, Reading, Sample, SampleRequest};
+use data_encoding::HEXLOWER;
+use http::{Method, StatusCode};
+use lead::entry::{Handle, Kind, Reply, Signal, Touch};
+use lead::phone::Region;
+use lead::text::cut;
+use lead::time::At;
+use serde_json::Value;
+
+/// What is told of an event: the signal in it, or the name of what is of no interest.
+pub(super) type Told = Result<Read, &'static str>;
+
+pub(super) fn ignored(what: &'static str) -> Reading {
+    Reading { signals: Vec::new(), ignored: vec![what] }
+}
+
+pub(super) fn reading(told: Told) -> Reading {
+    let mut reading = Reading::default();
+    add(&mut reading, told);
+    reading
+}
+
+pub(super) fn add(reading: &mut Reading, told: Told) {
+    match told {
+        Ok(read) => reading.signals.push(read),
+        Err(what) => reading.ignored.push(what),
+    }
+}
+
+pub(super) fn touched(id: Option<(String, String)>, touch: Touch) -> Told {
+    Ok(Read { id, signal: Signal::Touch(Box::new(touch)) })
+}
+
+/// A handle is compared by its first 128 bytes, so a longer id is known by its digest.
+pub(super) fn handle(network: &str, id: &str) -> Handle {
+    const LONGEST: usize = 128;
+    let whole = id.len() <= LONGEST;
+    let id = if whole { id.to_owned() } else { HEXLOWER.encode(&lead::ids::digest("handle", &[id.as_bytes()])) };
+    Handle { kind: cut(network, 64).to_owned(), id }
+}
+
+pub(super) fn touch(handle: Option<Handle>, at: Option<At>) -> Touch {
+    let mut touch = Touch::new(Kind::Chat);
+    touch.handles.extend(handle);
+    touch.occurred_at = at;
+    touch
+}
+
+/// The words, or a placeholder for what has none.
+pub(super) fn say(touch: &mut Touch, text: Option<&str>, media: Option<&str>, region: Region) {
+    let text = text.unwrap_or_default();
+    if let Some(media) = media {
+        attribute(touch, "media", media);
+    }
+    if text.len() > LONGEST_TEXT {
+        touch.flags.insert("cut".to_owned());
+    }
+    touch.text_phones = fields::phones_in(text, region);
+    touch.text = match media {
+        Some(media) if text.is_empty() => Some(format!("[{}]", cut(media, 64))),
+        _ => Some(cut(text, LONGEST_TEXT).to_owned()).filter(|text| !text.is_empty()),
+    };
+}
+
+/// A name that the network knows; one that the person has typed wins.
+pub(super) fn known_as(touch: &mut Touch, name: Option<&str>) {
+    let Some(name) = name.map(|name| cut(name, 1024)) else { return };
+    match &touch.name {
+        None => touch.name = Some(name.to_owned()),
+        Some(typed) if typed == name => {}
+        Some(_) => attribute(touch, "profile_name", name),
+    }
+}
+
+/// A human of ours has written to whom `to` would be from.
+pub(super) fn replied(id: Option<(String, String)>, to: Touch, by: Option<&str>) -> Told {
+    let reply = Reply {
+        to_phones: to.phones,
+        to_emails: to.emails,
+        to_handles: to.handles,
+        by: by.map(|by| cut(by, 320).to_owned()),
+        occurred_at: to.occurred_at,
+    };
+    Ok(Read { id, signal: Signal::Reply(Box::new(reply)) })
+}
+
+/// Networks write a phone in international form, mostly without the plus.
+pub(super) fn international(number: &str) -> String {
+    let number = cut(number.trim(), 64);
+    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { format!("+{number}") } else { number.to_owned() }
+}
+
+/// A JSON post, with the header that proves it.
+pub(super) fn sample<P: IntoIterator<Item = (String, String)>>(
+    body: &Value,
+    proof: impl FnOnce(&[u8]) -> P,
+    expect: StatusCode,
+) -> SampleRequest {
+    let body = body.to_string().into_bytes();
+    let mut headers = vec![("content-type".to_owned(), JSON_TYPE.to_owned())];
+    headers.extend(proof(&body));
+    SampleRequest { method: Method::POST, path: String::new(), headers, body, expect }
+}
+
+/// What a person would write where the network has no field for it.
+pub(super) fn sample_words(sample: &Sample, also: &[&Option<String>]) -> String {
+    let parts: Vec<&str> =
+        [&sample.text].into_iter().chain(also.iter().copied()).flatten().map(String::as_str).collect();
+    if parts.is_empty() { "Test".to_owned() } else { parts.join("\n") }
+}
+
+/// A number that belongs to the nonce alone and that every reader of JSON takes.
+pub(super) fn sample_number(nonce: &str) -> u64 {
+    let bytes = lead::ids::digest("telegram sample", &[nonce.as_bytes()]);
+    u64::from_be_bytes(bytes[..8].try_into().expect("a digest has 16 bytes")) >> 12
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_ids_that_begin_alike_are_two_people() {
+        let long = "projects/p/".repeat(20);
+        let (one, two) = (handle("chat", &format!("{long}1")), handle("chat", &format!("{long}2")));
+        assert!(one != two && one.id.len() <= 128 && two.id.len() <= 128);
+        assert_eq!(handle("chat", &"x".repeat(128)).id, "x".repeat(128));
+    }
+
+    #[test]
+    fn what_has_no_words_has_a_placeholder() {
+        let said = |text, media| {
+            let mut touch = touch(None, None);
+            say(&mut touch, text, media, Region::RU);
+            touch.text
+        };
+        assert_eq!(said(Some("hi"), Some("photo")).as_deref(), Some("hi"));
+        assert_eq!(said(None, Some("sticker")).as_deref(), Some("[sticker]"));
+        assert_eq!(said(None, None), None);
+    }
+
+    #[test]
+    fn only_digits_get_a_plus() {
+        for (given, expected) in [("79161234567", "+79161234567"), ("+7 916", "+7 916"), ("8-916", "8-916"), ("", "")] {
+            assert_eq!(international(given), expected);
+        }
+    }
+}

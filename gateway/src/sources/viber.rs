@@ -1,0 +1,155 @@
+//! How does a message to a Viber bot become a touch?
+//!
+//! Read in Viber's REST bot API (developers.viber.com/docs/api/rest-bot-api) and its Python library:
+//! - `X-Viber-Content-Signature` is the HMAC-SHA256 of the body in lower-case hex, keyed with the bot's token.
+//! - `set_webhook` succeeds only if its own `webhook` event is answered with 200. The answer to `conversation_started` may
+//!   be a welcome message, so ours has no body.
+//! - A contact card does not say whose it is: its phone counts as one found in the text.
+//! - What operators answer is sent through the API and never comes back.
+
+use super::item::Item;
+use super::talk::{self, Told};
+use super::{
+    Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
+    fields, signature,
+};
+use crate::channel::Channel;
+use data_encoding::HEXLOWER;
+use http::{Method, StatusCode};
+use lead::entry::Kind;
+use lead::time::At;
+use serde_json::json;
+
+pub const SOURCE: Source = Source {
+    name: "viber",
+    kind: Kind::Chat,
+    body: BodyLimit::Json,
+    anonymous: false,
+    needs_secret: true,
+    settings: &[OPENED],
+    methods: &[Method::POST],
+    verify,
+    read,
+    answer,
+    sample,
+    help: HELP,
+};
+
+const OPENED: Setting = Setting {
+    name: "opened",
+    value: Value::Word(&["lead", "ignore"]),
+    required: false,
+    expected: "\"lead\" or \"ignore\"",
+};
+
+const SIGNATURE: &str = "x-viber-content-signature";
+
+/// What has a place of its own in a touch, or says nothing of the customer.
+const PLACED: [&str; 9] = [
+    "event",
+    "type",
+    "timestamp",
+    "message_token",
+    "chat_hostname",
+    "silent",
+    "message.type",
+    "message.text",
+    "context",
+];
+
+/// What the bot learns besides.
+const OTHER: [(&str, &str); 7] = [
+    ("webhook", "viber.webhook"),
+    ("subscribed", "viber.subscribed"),
+    ("unsubscribed", "viber.unsubscribed"),
+    ("delivered", "viber.delivered"),
+    ("seen", "viber.seen"),
+    ("failed", "viber.failed"),
+    ("client_status", "viber.client_status"),
+];
+
+fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
+    if channel.secrets.is_empty() {
+        return Err(Denied::Misconfigured);
+    }
+    let given = request.header(SIGNATURE).ok_or(Denied::Missing)?;
+    let proves = |token: &[u8]| signature::same(sign(token, &request.body).as_bytes(), given.as_bytes());
+    if signature::any(&channel.secrets, proves) { Ok(()) } else { Err(Denied::Wrong) }
+}
+
+fn sign(token: &[u8], body: &[u8]) -> String {
+    HEXLOWER.encode(&signature::hmac_sha256(token, &[body]))
+}
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    if !request.is(JSON_TYPE) {
+        return Err(Refusal::MediaType);
+    }
+    let item = Item::of(&request.body)?;
+    let Some(event) = item.get("event") else { return Err(Refusal::Unreadable("the request has no event")) };
+    Ok(talk::reading(match event {
+        "message" => said(&item, event, "sender", channel),
+        "conversation_started" if channel.setting(OPENED.name) == Some("ignore") => Err("viber.conversation_started"),
+        "conversation_started" => said(&item, event, "user", channel),
+        _ => Err(OTHER.iter().find(|(name, _)| *name == event).map_or("viber.other_event", |(_, name)| name)),
+    }))
+}
+
+/// `who` is where the person stands.
+fn said(item: &Item<'_>, event: &str, who: &str, channel: &Channel) -> Told {
+    let person = item.below(who);
+    let mut touch = talk::touch(person.get("id").map(|id| talk::handle("viber", id)), item.at("timestamp"));
+    let media = item.get("message.type").filter(|kind| *kind != "text");
+    talk::say(&mut touch, item.get("message.text"), media, channel.region);
+    touch.text_phones.extend(item.get("message.contact.phone_number").map(talk::international));
+    if let Some(context) = item.get("context") {
+        fields::campaign(&mut touch, "start", context);
+    }
+    let mut rest = person.without(&["id", "name", "avatar", "api_version"]);
+    rest.extend(item.without(&PLACED).into_iter().filter(|(path, _)| !path.starts_with(who)));
+    fields::fill(&mut touch, rest, channel);
+    talk::known_as(&mut touch, person.get("name"));
+    let id = item.get("message_token").map(|token| (token.to_owned(), event.to_owned()));
+    talk::touched(id, touch)
+}
+
+fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
+    Answer::Text("")
+}
+
+fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
+    let number = talk::sample_number(&sample.nonce);
+    let body = json!({
+        "event": "message",
+        "timestamp": now.millis(),
+        "message_token": number,
+        "sender": {"id": format!("sample{number}=="), "name": sample.name.as_deref().unwrap_or("Test")},
+        "message": {"type": "text", "text": talk::sample_words(sample, &[&sample.phone, &sample.email])},
+    });
+    let proof = |body: &[u8]| {
+        let token = signature::current(&channel.secrets);
+        token.map(|token| (SIGNATURE.to_owned(), sign(token.as_bytes(), body)))
+    };
+    talk::sample(&body, proof, StatusCode::OK)
+}
+
+const HELP: &str = "\
+# Viber bot
+
+1. `secret`: the bot's authentication token (*More → Settings → Bots → Edit info → Your app key*, or partners.viber.com).
+2. Tell Viber where to post, once; it calls the URL at once and must hear 200:
+
+```sh
+curl https://chatapi.viber.com/pa/set_webhook -H 'X-Viber-Auth-Token: <token>' \\
+  -d '{\"url\": \"{url}\", \"event_types\": [\"conversation_started\"], \"send_name\": true}'
+```
+
+   Messages always come. To try it again, send the same command again, or write to the bot.
+
+- A link `viber://pa?chatURI=<bot>&context=spring` puts `spring` into the lead's campaign as `start`.
+- Opening the chat makes a lead even if nothing is written yet; set `opened = \"ignore\"` to wait for the first message
+  (the campaign of the link is then lost).
+- Ask for the phone with a `share-phone` button. A contact card does not say whose phone it is, so it counts like one
+  written in the text: it finds the person, but never joins two known ones.
+- Viber does not tell what your operators answer: their answers must come from your CRM.
+";

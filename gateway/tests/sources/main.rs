@@ -4,6 +4,7 @@
 
 mod fixtures;
 mod form;
+mod forms;
 mod mail;
 mod support;
 mod table;

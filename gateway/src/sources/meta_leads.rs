@@ -7,18 +7,13 @@
 
 use super::fields::{self, Pairs};
 use super::submission::{self, elements, get, ignored, of};
-use super::{
-    BodyLimit, JSON_TYPE, Needed, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, json, meta,
-};
+use super::{BodyLimit, Needed, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, json, meta};
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
 use http::{Method, StatusCode};
 use lead::entry::{Kind, Touch};
 use lead::time::At;
-use serde::Deserialize;
 use serde_json::json;
-use serde_json::value::RawValue;
-use std::borrow::Cow;
 
 pub const SOURCE: Source = Source {
     name: "meta_leads",
@@ -35,7 +30,7 @@ pub const SOURCE: Source = Source {
     methods: &[Method::POST, Method::GET],
     verify: meta::verify,
     read,
-    answer: |request, _, _| meta::answer(request),
+    answer: meta::answer,
     sample,
     help: HELP,
 };
@@ -48,36 +43,13 @@ const CAMPAIGN: [&str; 8] =
 const FIELDS: &str = "id,created_time,ad_id,ad_name,adset_id,adset_name,campaign_id,campaign_name,form_id,field_data,\
                       is_organic,platform,custom_disclaimer_responses";
 
-#[derive(Deserialize)]
-struct Update<'a> {
-    #[serde(borrow)]
-    entry: Vec<Entry<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Entry<'a> {
-    #[serde(borrow, default)]
-    changes: Vec<Change<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Change<'a> {
-    #[serde(borrow)]
-    field: Cow<'a, str>,
-    #[serde(borrow)]
-    value: &'a RawValue,
-}
-
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if request.method == Method::GET {
         return Ok(ignored("meta_leads.challenge"));
     }
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
-    let update: Update<'_> = json::typed(&request.body)?;
-    let changes = update.entry.iter().flat_map(|entry| &entry.changes);
-    let (ours, others): (Vec<&Change<'_>>, Vec<_>) = changes.partition(|change| change.field == "leadgen");
+    let notice = meta::read(request)?;
+    let changes = notice.entry.iter().flat_map(|entry| &entry.changes);
+    let (ours, others): (Vec<_>, Vec<_>) = changes.partition(|change| change.field == "leadgen");
     let mut reading = Reading { signals: Vec::new(), ignored: vec!["meta_leads.other_field"; others.len()] };
     let mut needed = Vec::new();
     for change in ours {
@@ -148,7 +120,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         "created_time": now.millis() / 1000});
     let entry = json!({"id": "111", "time": now.millis() / 1000, "changes": [{"field": "leadgen", "value": value}]});
     let body = json!({"object": "page", "entry": [entry]}).to_string();
-    let headers = meta::sign(&channel.secrets, &body);
+    let headers = meta::header(channel, body.as_bytes());
     submission::json_sample(body, headers, StatusCode::OK)
 }
 

@@ -56,7 +56,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let id = entry_id(&pairs, gravity);
     let status = get(&pairs, "status").filter(|_| gravity).map(str::to_owned);
     let created = get(&pairs, "date_created").filter(|_| gravity).and_then(utc);
-    let is_kept = |name: &str| !DROPPED.contains(&name) && !(gravity && GRAVITY.contains(&name));
+    let is_kept = |name: &str| !(DROPPED.contains(&name) || gravity && GRAVITY.contains(&name));
     let named = pairs.iter().filter(|(name, _)| is_kept(name)).map(|(name, value)| {
         let name = if is_mapped(name, channel) { name } else { called(name, value, &pairs, channel.region) };
         (Cow::Borrowed(name), value.clone())

@@ -287,12 +287,12 @@ fn metas_challenge_is_echoed_only_to_who_knows_the_verify_token() {
     assert_eq!(verify("meta_leads", &right), Ok(()));
     let answer = |request: &Request| (the("meta_leads").answer)(request, &channel("meta_leads"), None);
     assert_eq!(answer(&right), Answer::Body("11+58".to_owned(), "text/plain; charset=utf-8"));
-    assert_eq!(verify("meta_leads", &asked("hub.challenge=1&hub.verify_token=verify-m")), Err(Denied::Wrong));
-    assert_eq!(verify("meta_leads", &asked("hub.challenge=1&hub_verify_token=verify-me")), Err(Denied::Missing));
+    assert_eq!(verify("meta_leads", &asked("hub.mode=subscribe&hub.challenge=1&hub.verify_token=verify-m")), Err(Denied::Wrong));
+    assert_eq!(verify("meta_leads", &asked("hub.mode=subscribe&hub.challenge=1&hub_verify_token=verify-me")), Err(Denied::Missing));
     let mut unset = channel("meta_leads");
     unset.settings.clear();
     assert_eq!((the("meta_leads").verify)(&right, &unset), Err(Denied::Misconfigured));
-    assert_eq!(answer(&recorded("meta_leads", "lead")), Answer::Text("ok"));
+    assert_eq!(answer(&recorded("meta_leads", "lead")), Answer::Accepted);
 }
 
 // --- HubSpot

@@ -200,7 +200,7 @@ fn as_request(gateway: &Gateway, door: Door<'_>, parts: &Parts) -> Request {
     }
 }
 
-fn denied(denied: Denied) -> Refused {
+fn denied(denied: &Denied) -> Refused {
     match denied {
         Denied::Missing | Denied::Wrong | Denied::Stale => Refused::Unauthorized,
         Denied::Malformed => Refused::Malformed,
@@ -211,9 +211,9 @@ fn denied(denied: Denied) -> Refused {
 
 async fn verify(gateway: &Gateway, source: &Source, request: &mut Request, channel: &Channel) -> Result<(), Refused> {
     let first = (source.verify)(request, channel);
-    let Err(Denied::Needs(needed)) = first else { return first.map_err(denied) };
+    let Err(Denied::Needs(needed)) = first else { return first.map_err(|why| denied(&why)) };
     gateway.fetcher.fetch(request, channel, &[needed]).await;
-    (source.verify)(request, channel).map_err(denied)
+    (source.verify)(request, channel).map_err(|why| denied(&why))
 }
 
 /// What a request leaves in the journal. If it is not the whole, its provider has to send it again, and will hear so

@@ -90,13 +90,8 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let said = [
-        ("FULL_NAME", &sample.name),
-        ("PHONE_NUMBER", &sample.phone),
-        ("EMAIL", &sample.email),
-        ("message", &sample.text),
-    ];
-    let columns = said.iter().filter_map(|(id, value)| Some(json!({"column_id": id, "string_value": value.as_ref()?})));
+    let said = submission::said(sample, ["FULL_NAME", "PHONE_NUMBER", "EMAIL", "message"]);
+    let columns = said.map(|(id, value)| json!({"column_id": id, "string_value": value}));
     let body = json!({
         "lead_id": sample.nonce,
         COLUMNS: columns.collect::<Vec<_>>(),
@@ -123,5 +118,5 @@ const HELP: &str = "\
 - Standard questions are understood. A question of your own is kept in the lead's attributes under its words; to make
   it a field, name it in the channel: `fields = { city = \"Which town?\" }`.
 - `gcl_id` becomes the click id `gclid`; campaign, ad group and creative ids are kept in the lead's campaign.
-- Google keeps leads for 30 days and repeats one that was not answered 200; a lead counts once, by its `lead_id`.
+- A lead counts once, by its `lead_id`, however often Google repeats it.
 ";

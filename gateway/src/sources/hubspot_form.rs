@@ -204,9 +204,8 @@ fn fetched(document: &[u8], channel: &Channel) -> Result<Reading, Refusal> {
 
 /// A workflow's post.
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let said =
-        [("firstname", &sample.name), ("phone", &sample.phone), ("email", &sample.email), ("message", &sample.text)];
-    let said = said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!({"value": value.as_ref()?}))));
+    let said = submission::said(sample, ["firstname", "phone", "email", "message"]);
+    let said = said.map(|(name, value)| (name.to_owned(), json!({"value": value})));
     let form = json!({"conversion-id": sample.nonce, "timestamp": now.millis(), "title": "Test"});
     let body = json!({
         "vid": 101,

@@ -1,7 +1,7 @@
 //! How does a form that a known provider sends become a reading? What the readers of such forms share.
 
 use super::fields::{self, Pairs, Service};
-use super::{JSON_TYPE, Read, Reading, SampleRequest, aliases, form};
+use super::{JSON_TYPE, Read, Reading, Sample, SampleRequest, aliases, form};
 use crate::channel::Channel;
 use http::{Method, StatusCode};
 use lead::entry::{Kind, Signal, Touch, Unreadable};
@@ -147,6 +147,14 @@ pub(super) fn scalar(raw: &RawValue) -> Option<Cow<'_, str>> {
         text if text.starts_with('"') => serde_json::from_str::<Key<'_>>(text).ok().map(|text| text.0),
         text => Some(Cow::Borrowed(text)),
     }
+}
+
+/// What a sample says, under a provider's names for name, phone, mail and words. Somebody is there even if nobody was
+/// named.
+pub(super) fn said<'a>(sample: &'a Sample, names: [&'static str; 4]) -> impl Iterator<Item = (&'static str, &'a str)> {
+    let name = sample.name.as_deref().unwrap_or("Test");
+    let rest = [&sample.phone, &sample.email, &sample.text].map(Option::as_deref);
+    names.into_iter().zip([Some(name)].into_iter().chain(rest)).filter_map(|(name, value)| Some((name, value?)))
 }
 
 /// A sample as most providers send: JSON by POST.

@@ -155,15 +155,15 @@ fn said<'a>(pairs: &mut Pairs<'a>, answer: &Pairs<'_>, titles: &HashMap<String, 
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let said = [
-        ("name", "text", &sample.name),
-        ("phone", "phone_number", &sample.phone),
-        ("email", "email", &sample.email),
-        ("message", "text", &sample.text),
-    ];
-    let answer = |(name, kind, value): (&str, &str, &Option<String>)| {
-        Some(json!({"type": kind, kind: value.as_ref()?, "field": {"id": name, "ref": name, "type": "short_text"}}))
+    let answer = |(name, value): (&str, &str)| {
+        let kind = match name {
+            "phone" => "phone_number",
+            "email" => "email",
+            _ => "text",
+        };
+        json!({"type": kind, kind: value, "field": {"id": name, "ref": name, "type": "short_text"}})
     };
+    let said = submission::said(sample, ["name", "phone", "email", "message"]);
     let body = json!({
         "event_id": sample.nonce,
         "event_type": "form_response",
@@ -171,7 +171,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
             "form_id": "test",
             "token": sample.nonce,
             "submitted_at": now.to_string(),
-            "answers": said.into_iter().filter_map(answer).collect::<Vec<_>>(),
+            "answers": said.map(answer).collect::<Vec<_>>(),
         },
     })
     .to_string();

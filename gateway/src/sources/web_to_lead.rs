@@ -88,16 +88,9 @@ fn answer(request: &Request, channel: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
-    let said = [
-        ("last_name", sample.name.as_deref().or(Some("Test"))),
-        ("phone", sample.phone.as_deref()),
-        ("email", sample.email.as_deref()),
-        ("description", sample.text.as_deref()),
-        ("leadgate_id", Some(sample.nonce.as_str())),
-        ("oid", Some("00D000000000000")),
-        ("encoding", Some("UTF-8")),
-    ];
-    let said: Vec<(&str, &str)> = said.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let about = [("leadgate_id", sample.nonce.as_str()), ("oid", "00D000000000000"), ("encoding", "UTF-8")];
+    let said = submission::said(sample, ["last_name", "phone", "email", "description"]);
+    let said: Vec<(&str, &str)> = said.chain(about).collect();
     SampleRequest {
         method: Method::POST,
         path: "/servlet/servlet.WebToLead?encoding=UTF-8".to_owned(),

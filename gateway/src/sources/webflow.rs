@@ -79,8 +79,8 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let said = [("Name", &sample.name), ("Phone", &sample.phone), ("Email", &sample.email), ("Message", &sample.text)];
-    let data = said.into_iter().filter_map(|(label, value)| Some((label.to_owned(), value.clone()?.into())));
+    let said = submission::said(sample, ["Name", "Phone", "Email", "Message"]);
+    let data = said.map(|(label, value)| (label.to_owned(), value.into()));
     let payload = json!({
         "name": "Test",
         "id": sample.nonce,

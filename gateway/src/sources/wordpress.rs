@@ -18,7 +18,6 @@ use http::{Method, StatusCode};
 use lead::entry::Kind;
 use lead::phone::{self, Region};
 use lead::time::At;
-use serde_json::json;
 use std::borrow::Cow;
 use url::Url;
 
@@ -160,14 +159,10 @@ fn numbered<'p>(name: &'p str, value: &str, pairs: &Pairs<'_>, region: Region) -
 }
 
 fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
-    let body = json!({
-        "your-name": sample.name,
-        "your-tel": sample.phone,
-        "your-email": sample.email,
-        "your-message": sample.text,
-        "entry_id": sample.nonce,
-        "form_id": "test",
-    });
+    let about = [("entry_id", sample.nonce.as_str()), ("form_id", "test")];
+    let said = submission::said(sample, ["your-name", "your-tel", "your-email", "your-message"]);
+    let said = said.chain(about).map(|(tag, value)| (tag.to_owned(), value.into()));
+    let body = serde_json::Value::Object(said.collect());
     let secret = signature::current(&channel.secrets);
     let headers = secret.map(|secret| ("authorization".to_owned(), format!("Bearer {secret}")));
     submission::json_sample(body.to_string(), headers.into_iter().collect(), StatusCode::OK)

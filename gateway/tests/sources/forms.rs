@@ -1,9 +1,9 @@
 //! Are the forms of known providers believed only with their proof, read whatever shape they have, and answered as
 //! their provider expects?
 
-use crate::support::{channel, post, read, recorded, request, the, touch, verify};
+use crate::support::{channel, now, post, read, recorded, request, the, touch, verify};
 use gateway::channel::Channel;
-use gateway::sources::{Answer, Denied, Needed, Refusal, Request};
+use gateway::sources::{Answer, Denied, Needed, Refusal, Request, Sample};
 use http::{HeaderName, HeaderValue, Method};
 use lead::entry::{Signal, Touch};
 use lead::time::At;
@@ -287,8 +287,14 @@ fn metas_challenge_is_echoed_only_to_who_knows_the_verify_token() {
     assert_eq!(verify("meta_leads", &right), Ok(()));
     let answer = |request: &Request| (the("meta_leads").answer)(request, &channel("meta_leads"), None);
     assert_eq!(answer(&right), Answer::Body("11+58".to_owned(), "text/plain; charset=utf-8"));
-    assert_eq!(verify("meta_leads", &asked("hub.mode=subscribe&hub.challenge=1&hub.verify_token=verify-m")), Err(Denied::Wrong));
-    assert_eq!(verify("meta_leads", &asked("hub.mode=subscribe&hub.challenge=1&hub_verify_token=verify-me")), Err(Denied::Missing));
+    assert_eq!(
+        verify("meta_leads", &asked("hub.mode=subscribe&hub.challenge=1&hub.verify_token=verify-m")),
+        Err(Denied::Wrong)
+    );
+    assert_eq!(
+        verify("meta_leads", &asked("hub.mode=subscribe&hub.challenge=1&hub_verify_token=verify-me")),
+        Err(Denied::Missing)
+    );
     let mut unset = channel("meta_leads");
     unset.settings.clear();
     assert_eq!((the("meta_leads").verify)(&right, &unset), Err(Denied::Misconfigured));
@@ -405,7 +411,19 @@ fn a_post_of_a_drop_in_form_may_bring_its_own_id() {
     assert_eq!(id("last_name=K&leadgate_id=abc"), Some(("abc".to_owned(), "web_to_lead".to_owned())));
 }
 
-// --- answers
+// --- samples and answers
+
+#[test]
+fn a_sample_of_nobody_is_still_a_lead() {
+    for source in ["google_ads", "typeform", "webflow", "wordpress", "web_to_lead", "hubspot_form"] {
+        let nobody = Sample { nonce: "n".to_owned(), ..Sample::default() };
+        let made = (the(source).sample)(&channel(source), &nobody, now());
+        let headers: Vec<(&str, &str)> = made.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let url = format!("{}{}", channel(source).url, made.path);
+        let reading = read(source, &request(made.method, &url, &headers, made.body)).unwrap();
+        assert_eq!(touch(&reading).name.as_deref(), Some("Test"), "{source}");
+    }
+}
 
 #[test]
 fn each_provider_hears_what_it_wants_to_hear() {

@@ -1,12 +1,12 @@
 //! How does the gateway get what a source asked for? Over HTTPS, bounded in size and time, without following
-//! redirects; what never changes is kept.
+//! redirects; what never changes is kept. One document that cannot be had does not keep back the others.
 
 use crate::channel::Channel;
 use crate::config::Limits;
-use crate::problem::Refused;
 use crate::sources::{Needed, Request};
 use bytes::Bytes;
-use futures_util::future::try_join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
 use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -17,17 +17,19 @@ use hyper_util::rt::TokioExecutor;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Documents that last, by their address; certificates are few.
 const MOST_KEPT: usize = 64;
-/// Documents one request may ask for.
-const MOST_NEEDED: usize = 64;
+/// Documents one request may ask for: Meta sends up to 1000 updates in one.
+const MOST_NEEDED: usize = 1000;
+const MOST_AT_ONCE: usize = 64;
 const NAME: HeaderValue = HeaderValue::from_static(concat!("leadgate/", env!("CARGO_PKG_VERSION")));
 
 #[derive(Debug)]
 pub(crate) struct Fetcher {
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
-    /// For one document, connecting included.
+    /// For all documents of one request, connecting included: providers wait no longer.
     time: Duration,
     size: usize,
     kept: Mutex<HashMap<String, Bytes>>,
@@ -44,23 +46,41 @@ impl Fetcher {
         }
     }
 
-    /// Puts what is needed into the request, or says that it cannot be had now.
-    pub(crate) async fn fetch(
-        &self,
-        request: &mut Request,
-        channel: &Channel,
-        needed: &[Needed],
-    ) -> Result<(), Refused> {
-        if needed.len() > MOST_NEEDED {
-            return Err(Refused::TooLarge("the request names too many leads at once"));
+    /// Puts what is needed into the request, and says whether all of it could be had now.
+    pub(crate) async fn fetch(&self, request: &mut Request, channel: &Channel, needed: &[Needed]) -> bool {
+        let until = Instant::now() + self.time;
+        let mut asked = needed.iter().take(MOST_NEEDED);
+        let mut running = FuturesUnordered::new();
+        for one in asked.by_ref().take(MOST_AT_ONCE) {
+            running.push(self.answered(one, channel, until));
         }
-        let fetched = try_join_all(needed.iter().map(|one| self.get(one, channel))).await.map_err(|why| {
+        let (mut missing, mut why) = (needed.len(), "it asks for too many");
+        while let Some((url, document)) = running.next().await {
+            if let Some(next) = asked.next() {
+                running.push(self.answered(next, channel, until));
+            }
+            match document {
+                Ok(document) => {
+                    request.documents.insert(url.to_owned(), document);
+                    missing -= 1;
+                }
+                Err(reason) => why = reason,
+            }
+        }
+        if missing > 0 {
             let channel = channel.id.as_str();
-            tracing::warn!(channel, why, "fetch.failed: a provider could not be asked; it will send again");
-            Refused::Upstream
-        })?;
-        request.documents.extend(needed.iter().map(|one| one.url.clone()).zip(fetched));
-        Ok(())
+            tracing::warn!(channel, missing, why, "fetch.failed: a provider could not be asked; it will send again");
+        }
+        missing == 0
+    }
+
+    async fn answered<'n>(
+        &self,
+        needed: &'n Needed,
+        channel: &Channel,
+        until: Instant,
+    ) -> (&'n str, Result<Bytes, &'static str>) {
+        (&needed.url, self.get(needed, channel, until).await)
     }
 
     fn remembered(&self, needed: &Needed) -> Option<Bytes> {
@@ -68,11 +88,11 @@ impl Fetcher {
         kept.get(&needed.url).filter(|_| needed.lasting).cloned()
     }
 
-    async fn get(&self, needed: &Needed, channel: &Channel) -> Result<Bytes, &'static str> {
+    async fn get(&self, needed: &Needed, channel: &Channel, until: Instant) -> Result<Bytes, &'static str> {
         if let Some(document) = self.remembered(needed) {
             return Ok(document);
         }
-        let asked = tokio::time::timeout(self.time, self.ask(needed, channel)).await;
+        let asked = tokio::time::timeout_at(until, self.ask(needed, channel)).await;
         let document = asked.map_err(|_| "no answer in time")??;
         if needed.lasting {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -143,15 +143,18 @@ where
     if !source.anonymous {
         admission.per_channel(&channel.id)?;
     }
-    let rows = read(gateway, source, &mut request, channel).await?;
+    let Taken { rows, whole } = read(gateway, source, &mut request, channel).await?;
     let (count, uid) = (rows.len() as u64, rows.first().map(|row| row.entry.uid));
     let labels = [channel.workspace.as_str(), channel.id.as_str()];
-    if rows.is_empty() {
-        gateway.metrics.ignored.with_label_values(&labels).inc();
-    } else {
+    if count > 0 {
         store(gateway, rows).await?;
         gateway.metrics.accepted.with_label_values(&labels).inc_by(count);
         gateway.metrics.accept_seconds.observe(started.elapsed().as_secs_f64());
+    } else if whole {
+        gateway.metrics.ignored.with_label_values(&labels).inc();
+    }
+    if !whole {
+        return Err(Refused::Upstream);
     }
     let text = uid.map(|uid| uid.to_string());
     Ok(((source.answer)(&request, channel, text.as_deref()), uid))
@@ -197,7 +200,7 @@ fn as_request(gateway: &Gateway, door: Door<'_>, parts: &Parts) -> Request {
     }
 }
 
-fn denied(denied: Denied) -> Refused {
+fn denied(denied: &Denied) -> Refused {
     match denied {
         Denied::Missing | Denied::Wrong | Denied::Stale => Refused::Unauthorized,
         Denied::Malformed => Refused::Malformed,
@@ -208,32 +211,36 @@ fn denied(denied: Denied) -> Refused {
 
 async fn verify(gateway: &Gateway, source: &Source, request: &mut Request, channel: &Channel) -> Result<(), Refused> {
     let first = (source.verify)(request, channel);
-    let Err(Denied::Needs(needed)) = first else { return first.map_err(denied) };
-    gateway.fetcher.fetch(request, channel, &[needed]).await?;
-    (source.verify)(request, channel).map_err(denied)
+    let Err(Denied::Needs(needed)) = first else { return first.map_err(|why| denied(&why)) };
+    gateway.fetcher.fetch(request, channel, &[needed]).await;
+    (source.verify)(request, channel).map_err(|why| denied(&why))
 }
 
-async fn read(
-    gateway: &Gateway,
-    source: &Source,
-    request: &mut Request,
-    channel: &Channel,
-) -> Result<Vec<Row>, Refused> {
+/// What a request leaves in the journal. If it is not the whole, its provider has to send it again, and will hear so
+/// once this is on disk.
+struct Taken {
+    rows: Vec<Row>,
+    whole: bool,
+}
+
+async fn read(gateway: &Gateway, source: &Source, request: &mut Request, channel: &Channel) -> Result<Taken, Refused> {
     let mut reading = (source.read)(request, channel);
+    let mut whole = true;
     if let Err(Refusal::Needs(needed)) = &reading {
-        gateway.fetcher.fetch(request, channel, needed).await?;
+        whole = gateway.fetcher.fetch(request, channel, needed).await;
         reading = (source.read)(request, channel);
     }
     let synthetic = mark(gateway, request, channel);
-    match reading {
-        Ok(Reading { signals, .. }) => Ok(rows::rows(channel, request, signals, synthetic, rand::random())),
-        Err(Refusal::Unreadable(why)) if source.anonymous => Err(Refused::Unreadable(why)),
-        Err(Refusal::Unreadable(why)) => Ok(vec![rows::unreadable(channel, request, why, synthetic, rand::random())]),
-        Err(Refusal::Bad(why)) => Err(Refused::Bad(why)),
-        Err(Refusal::TooLarge(why)) => Err(Refused::TooLarge(why)),
-        Err(Refusal::MediaType) => Err(Refused::MediaType),
-        Err(Refusal::Needs(_)) => Err(Refused::Upstream),
-    }
+    let rows = match reading {
+        Ok(Reading { signals, .. }) => rows::rows(channel, request, signals, synthetic, rand::random()),
+        Err(Refusal::Unreadable(why)) if source.anonymous => return Err(Refused::Unreadable(why)),
+        Err(Refusal::Unreadable(why)) => vec![rows::unreadable(channel, request, why, synthetic, rand::random())],
+        Err(Refusal::Bad(why)) => return Err(Refused::Bad(why)),
+        Err(Refusal::TooLarge(why)) => return Err(Refused::TooLarge(why)),
+        Err(Refusal::MediaType) => return Err(Refused::MediaType),
+        Err(Refusal::Needs(_)) => return Err(Refused::Upstream),
+    };
+    Ok(Taken { rows, whole })
 }
 
 fn mark(gateway: &Gateway, request: &Request, channel: &Channel) -> Option<Synthetic> {

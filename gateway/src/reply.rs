@@ -23,15 +23,16 @@ pub fn answer(answer: Answer, uid: Option<Uid>) -> Reply {
         Answer::Empty => with_status(StatusCode::NO_CONTENT),
         Answer::Text(text) => body(text, "text/plain; charset=utf-8"),
         Answer::Body(text, kind) => body(text, kind),
-        Answer::SeeOther(target) => match HeaderValue::try_from(target) {
-            Ok(target) => {
-                let mut reply = with_status(StatusCode::SEE_OTHER);
-                reply.headers_mut().insert(header::LOCATION, target);
-                reply
-            }
-            Err(_) => accepted(uid),
-        },
+        Answer::SeeOther(target) => redirect(StatusCode::SEE_OTHER, target, uid),
+        Answer::Found(target) => redirect(StatusCode::FOUND, target, uid),
     }
+}
+
+fn redirect(status: StatusCode, target: String, uid: Option<Uid>) -> Reply {
+    let Ok(target) = HeaderValue::try_from(target) else { return accepted(uid) };
+    let mut reply = with_status(status);
+    reply.headers_mut().insert(header::LOCATION, target);
+    reply
 }
 
 fn accepted(uid: Option<Uid>) -> Reply {

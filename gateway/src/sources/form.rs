@@ -62,7 +62,8 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     Ok(Reading { signals: vec![Read { id, signal: Signal::Touch(Box::new(touch)) }], ignored: Vec::new() })
 }
 
-fn body(request: &Request) -> Result<(Pairs<'_>, Vec<Value>), Refusal> {
+/// The fields and the files, in whichever format they came.
+pub(super) fn body(request: &Request) -> Result<(Pairs<'_>, Vec<Value>), Refusal> {
     if request.is(FORM_TYPE) {
         Ok((urlencoded::read(&request.body, request.charset())?, Vec::new()))
     } else if is_json(request) {
@@ -83,13 +84,13 @@ fn is_json(request: &Request) -> bool {
     request.is(JSON_TYPE) || suffix() || beacon()
 }
 
-fn is_empty(touch: &Touch) -> bool {
+pub(super) fn is_empty(touch: &Touch) -> bool {
     let nobody = touch.name.is_none() && touch.phones.is_empty() && touch.emails.is_empty();
     nobody && touch.text.is_none() && touch.attributes.is_empty()
 }
 
 /// An id is text of a line; anything else would be a mistake, and the content is compared instead.
-fn post_id(request: &Request, service: Service) -> Option<String> {
+pub(super) fn post_id(request: &Request, service: Service) -> Option<String> {
     let header = || request.header("idempotency-key").map(|key| key.trim_matches('"').to_owned());
     let is_id = |id: &String| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
     service.post_id.or_else(header).filter(is_id)
@@ -118,14 +119,19 @@ fn asked_redirect(request: &Request, channel: &Channel) -> Option<String> {
     }
     let (pairs, _) = body(request).ok()?;
     let asked = pairs.iter().find(|(path, _)| aliases::of_path(path) == Some(Field::Redirect));
-    let target = Url::parse(asked?.1.trim()).ok()?;
+    followed(&asked?.1, channel)
+}
+
+/// Where a form's wish is followed to: only to hosts the channel names.
+pub(super) fn followed(asked: &str, channel: &Channel) -> Option<String> {
+    let target = Url::parse(asked.trim()).ok()?;
     let host = target.host_str()?;
     let plain =
         matches!(target.scheme(), "http" | "https") && target.username().is_empty() && target.password().is_none();
     (plain && channel.redirect_hosts.iter().any(|known| known.eq_ignore_ascii_case(host))).then(|| target.into())
 }
 
-fn thanks(channel: &Channel) -> String {
+pub(super) fn thanks(channel: &Channel) -> String {
     let text = channel.thanks.as_deref().unwrap_or("Thank you! We have received your request.");
     let page = maud::html! {
         (maud::DOCTYPE)

@@ -43,7 +43,7 @@ const MOST_FILES: usize = 20;
 const LONGEST_ADDRESS: usize = 320;
 
 /// Where the channel has a secret, it is the password of HTTP Basic or a Bearer token.
-fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
+pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
     if channel.secrets.is_empty() {
         return Ok(());
     }

@@ -9,29 +9,38 @@
 //! Chats also share [`item`], which asks a JSON object by path, and [`talk`], which makes touches and replies of messages.
 
 pub mod aliases;
-pub mod explain;
-pub mod expression;
 pub mod chat;
 pub mod chatwoot;
 pub mod dialogflow;
+pub mod explain;
+pub mod expression;
 mod fields;
 pub mod form;
+pub mod google_ads;
+pub mod hubspot_form;
+mod hubspot_proof;
 mod item;
 mod json;
 mod letter;
 pub mod mail;
 pub mod messenger;
 mod meta;
+pub mod meta_leads;
 mod multipart;
 mod shown;
 mod signature;
+mod submission;
 mod talk;
 pub mod telegram;
 pub mod twilio;
 mod twilio_proof;
+pub mod typeform;
 mod urlencoded;
 pub mod viber;
+pub mod web_to_lead;
+pub mod webflow;
 pub mod whatsapp;
+pub mod wordpress;
 
 use crate::channel::Channel;
 use bytes::Bytes;
@@ -44,6 +53,13 @@ use std::collections::BTreeMap;
 #[rustfmt::skip]
 pub static SOURCES: &[&Source] = &[
     &form::SOURCE,
+    &google_ads::SOURCE,
+    &meta_leads::SOURCE,
+    &typeform::SOURCE,
+    &webflow::SOURCE,
+    &wordpress::SOURCE,
+    &web_to_lead::SOURCE,
+    &hubspot_form::SOURCE,
     &twilio::SOURCE,
     &mail::SOURCE,
     &telegram::SOURCE,
@@ -133,8 +149,8 @@ pub struct Request {
 }
 
 /// A document that a source cannot do without: a certificate that signed a request, the lead behind an id. It is
-/// fetched, put into [`Request::documents`], and the source is asked again. Where it cannot be had the provider hears
-/// 503 and sends its request again.
+/// fetched, put into [`Request::documents`], and the source is asked again. Where one cannot be had the provider hears
+/// 503 and sends its request again; what the source reads without it is kept already.
 ///
 /// A source must name only addresses whose host it knows or the operator has listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -239,7 +255,10 @@ pub enum Answer {
     Text(&'static str),
     /// Body and content type.
     Body(String, &'static str),
+    /// 303
     SeeOther(String),
+    /// 302, for whoever copies a service that answers so.
+    Found(String),
 }
 
 /// Who a sample request is about.

@@ -151,13 +151,17 @@ pub struct House {
 
 impl House {
     pub async fn open(config: Config) -> Self {
+        Self::serving(config, table()).await
+    }
+
+    pub async fn serving(config: Config, table: ChannelTable) -> Self {
         let listener = server::bind(config.listen).unwrap();
         let address = listener.local_addr().unwrap();
         let metrics = Metrics::new(&prometheus::Registry::new());
         let pepper = Pepper::new(b"pepper");
         let data = TempDir::new().unwrap();
         let journal = Journal::open(data.path(), Bounds::default()).unwrap();
-        let gateway = Arc::new(Gateway::new(config, table(), journal, metrics, pepper, Clock::default()));
+        let gateway = Arc::new(Gateway::new(config, table, journal, metrics, pepper, Clock::default()));
         let stop = CancellationToken::new();
         let (inner, token) = (Arc::clone(&gateway), stop.clone());
         let running = tokio::spawn(async move { gateway::run(listener, inner, token).await.unwrap() });

@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "the modules of one test binary")]
 
 mod answers;
+mod fetching;
 mod house;
 mod limits;
 mod stopping;

@@ -6,6 +6,7 @@ mod chat_proof;
 mod chats;
 mod fixtures;
 mod form;
+mod forms;
 mod mail;
 mod support;
 mod table;

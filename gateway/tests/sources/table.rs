@@ -27,7 +27,7 @@ fn arriving(source: &Source, channel: &Channel, sample: &Sample) -> (Request, St
 fn read(source: &Source, channel: &Channel, sample: &Sample) -> Result<Reading, Refusal> {
     let (request, _) = arriving(source, channel, sample);
     assert_eq!((source.verify)(&request, channel), Ok(()), "{}", source.name);
-    (source.read)(&request, channel)
+    support::read_asking(source, channel, request, "sample")
 }
 
 #[test]
@@ -67,6 +67,7 @@ fn every_sample_is_genuine_and_holds_who_it_is_about() {
         let answered = match (row.answer)(&request, &channel, Some("uid")) {
             Answer::Empty => StatusCode::NO_CONTENT,
             Answer::SeeOther(_) => StatusCode::SEE_OTHER,
+            Answer::Found(_) => StatusCode::FOUND,
             Answer::Accepted | Answer::Text(_) | Answer::Body(..) => StatusCode::OK,
         };
         assert_eq!(answered, expect, "{}", row.name);

@@ -3,10 +3,11 @@
 use crate::customers;
 use crate::report::{Figure, quantile};
 use anyhow::{Result, ensure};
-use gateway::sources::{Request, SOURCES, Sample, Source};
+use gateway::sources::{Refusal, Request, SOURCES, Sample, Source};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use std::hint::black_box;
+use std::path::Path;
 use std::time::Instant;
 
 const TIMES: usize = 5_000;
@@ -56,7 +57,7 @@ fn request(source: &Source) -> Result<Request> {
         headers.append(HeaderName::from_bytes(name.as_bytes())?, HeaderValue::from_str(value)?);
     }
     let (path, query) = sample.path.split_once('?').unwrap_or((&sample.path, ""));
-    Ok(Request {
+    let mut request = Request {
         method: sample.method,
         url: format!("{}{}", channel.url, sample.path),
         rest: path.trim_start_matches('/').to_owned(),
@@ -65,7 +66,18 @@ fn request(source: &Source) -> Result<Request> {
         body: sample.body.into(),
         documents: std::collections::BTreeMap::new(),
         received_at: now,
-    })
+    };
+    if let Err(Refusal::Needs(needed)) = (source.read)(&request, &channel) {
+        let document = document(source)?;
+        request.documents = needed.into_iter().map(|one| (one.url, document.clone().into())).collect();
+    }
+    Ok(request)
+}
+
+/// What the provider answers when it is asked for the rest of a request.
+fn document(source: &Source) -> Result<Vec<u8>> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/sources");
+    Ok(std::fs::read(fixtures.join(source.name).join("document.json"))?)
 }
 
 impl Reading {

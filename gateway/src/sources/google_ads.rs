@@ -1,0 +1,122 @@
+//! How does a lead form of a Google ad become a touch?
+//!
+//! Google shows its key in the body (developers.google.com/google-ads/webhook/docs/implementation), so the body is read
+//! before it is believed. Answers come by column ids; a question of the advertiser's own has the id Google gave it and,
+//! mostly, its words.
+
+use super::fields::{self, Pairs};
+use super::submission::{self, elements, get, ignored, of};
+use super::{
+    Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, signature,
+};
+use crate::channel::Channel;
+use http::{Method, StatusCode};
+use lead::entry::Kind;
+use lead::time::At;
+use serde_json::json;
+use std::borrow::Cow;
+
+pub const SOURCE: Source = Source {
+    name: "google_ads",
+    kind: Kind::Form,
+    body: BodyLimit::Json,
+    anonymous: false,
+    needs_secret: true,
+    settings: &[],
+    methods: &[Method::POST],
+    verify,
+    read,
+    answer,
+    sample,
+    help: HELP,
+};
+
+const COLUMNS: &str = "user_column_data";
+
+fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
+    if channel.secrets.is_empty() {
+        return Err(Denied::Misconfigured);
+    }
+    let pairs = json::read(&request.body).map_err(|_| Denied::Wrong)?;
+    let given = get(&pairs, "google_key").ok_or(Denied::Wrong)?;
+    if signature::is_secret(&channel.secrets, given.as_bytes()) { Ok(()) } else { Err(Denied::Wrong) }
+}
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    if !request.is(JSON_TYPE) {
+        return Err(Refusal::MediaType);
+    }
+    let pairs = json::read(&request.body)?;
+    if get(&pairs, "is_test") == Some("true") {
+        return Ok(ignored("google_ads.test"));
+    }
+    let id = get(&pairs, "lead_id").ok_or(Refusal::Unreadable("the lead has no lead_id"))?.to_owned();
+    let columns = elements(&pairs, COLUMNS);
+    let answers = columns.iter().filter_map(|column| {
+        let words = of(column, "column_name");
+        let name = submission::called(of(column, "column_id").or(words)?, words, channel);
+        Some((Cow::Borrowed(name), Cow::Borrowed(of(column, "string_value")?)))
+    });
+    let (mut touch, _) = submission::touch(answers.chain(about(&pairs)).collect(), Vec::new(), channel);
+    for name in ["campaign_id", "adgroup_id", "creative_id", "asset_group_id"] {
+        if let Some(value) = get(&pairs, name).filter(|value| *value != "0") {
+            fields::campaign(&mut touch, name, value);
+        }
+    }
+    touch.occurred_at = get(&pairs, "lead_submit_time").and_then(At::parse);
+    Ok(submission::reading(SOURCE.name, Some(id), touch, [], "google_ads.empty"))
+}
+
+/// What stands beside the answers, without the key and what has a place of its own.
+fn about<'p>(pairs: &'p Pairs<'_>) -> impl Iterator<Item = (Cow<'p, str>, Cow<'p, str>)> {
+    const PLACED: [&str; 9] = [
+        "lead_id",
+        "google_key",
+        "is_test",
+        "api_version",
+        "campaign_id",
+        "adgroup_id",
+        "creative_id",
+        "asset_group_id",
+        "lead_submit_time",
+    ];
+    let rest = pairs.iter().filter(|(path, _)| !path.starts_with(COLUMNS) && !PLACED.contains(&&**path));
+    rest.map(|(path, value)| (Cow::Borrowed(&**path), Cow::Borrowed(&**value)))
+}
+
+/// An empty JSON object is what the documentation shows for a lead that was taken.
+fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
+    Answer::Body("{}".to_owned(), JSON_TYPE)
+}
+
+fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
+    let said = submission::said(sample, ["FULL_NAME", "PHONE_NUMBER", "EMAIL", "message"]);
+    let columns = said.map(|(id, value)| json!({"column_id": id, "string_value": value}));
+    let body = json!({
+        "lead_id": sample.nonce,
+        COLUMNS: columns.collect::<Vec<_>>(),
+        "api_version": "1.0",
+        "form_id": 40_000_000_001_u64,
+        "campaign_id": 50_000_000_002_u64,
+        "google_key": signature::current(&channel.secrets),
+        "is_test": false,
+        "lead_submit_time": now.to_string(),
+    });
+    submission::json_sample(body.to_string(), Vec::new(), StatusCode::OK)
+}
+
+const HELP: &str = "\
+# Google Ads lead form
+
+1. In Google Ads open the lead form asset, then *Export leads from Google Ads* → *Other data integration options* →
+   *Webhook integration*.
+2. *Webhook URL*: `{url}`
+3. *Key*: the channel's `secret`, at most 50 characters. Google shows it in every lead; nothing else proves that a lead is
+   genuine.
+4. *Send test data*: Google's test is answered 200 and counted as `google_ads.test`; it becomes no lead.
+
+- Standard questions are understood. A question of your own is kept in the lead's attributes under its words; to make
+  it a field, name it in the channel: `fields = { city = \"Which town?\" }`.
+- `gcl_id` becomes the click id `gclid`; campaign, ad group and creative ids are kept in the lead's campaign.
+- A lead counts once, by its `lead_id`, however often Google repeats it.
+";

@@ -1,0 +1,152 @@
+//! How does a lead form of Facebook or Instagram become a touch? The webhook brings ids only; the lead itself is asked of
+//! the Graph API.
+//!
+//! - Leads of one request are independent: one that cannot be had now is asked for again when Meta sends its request
+//!   again, and the others are kept already.
+//! - A lead that Meta's Lead Ads Testing Tool filled in is known by its words alone; no field says it is a test.
+
+use super::fields::{self, Pairs};
+use super::submission::{self, elements, get, ignored, of};
+use super::{BodyLimit, Needed, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, json, meta};
+use crate::channel::Channel;
+use data_encoding::HEXLOWER;
+use http::{Method, StatusCode};
+use lead::entry::{Kind, Touch};
+use lead::time::At;
+use serde_json::json;
+
+pub const SOURCE: Source = Source {
+    name: "meta_leads",
+    kind: Kind::Form,
+    body: BodyLimit::Form,
+    anonymous: false,
+    needs_secret: true,
+    settings: &[
+        meta::VERIFY_TOKEN,
+        Setting { name: PAGE_TOKEN, value: Value::Secret, required: true, expected: "the access token of the page" },
+        Setting { name: "graph_url", value: Value::Text, required: false, expected: "the address of the Graph API" },
+        Setting { name: "graph_version", value: Value::Text, required: false, expected: "a version like \"v24.0\"" },
+    ],
+    methods: &[Method::POST, Method::GET],
+    verify: meta::verify,
+    read,
+    answer: meta::answer,
+    sample,
+    help: HELP,
+};
+
+const PAGE_TOKEN: &str = "page_token";
+const GRAPH: &str = "https://graph.facebook.com";
+const VERSION: &str = "v24.0";
+const CAMPAIGN: [&str; 8] =
+    ["ad_id", "ad_name", "adgroup_id", "adset_id", "adset_name", "campaign_id", "campaign_name", "platform"];
+const FIELDS: &str = "id,created_time,ad_id,ad_name,adset_id,adset_name,campaign_id,campaign_name,form_id,field_data,\
+                      is_organic,platform,custom_disclaimer_responses";
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    if request.method == Method::GET {
+        return Ok(ignored("meta_leads.challenge"));
+    }
+    let notice = meta::read(request)?;
+    let changes = notice.entry.iter().flat_map(|entry| &entry.changes);
+    let (ours, others): (Vec<_>, Vec<_>) = changes.partition(|change| change.field == "leadgen");
+    let mut reading = Reading { signals: Vec::new(), ignored: vec!["meta_leads.other_field"; others.len()] };
+    let mut needed = Vec::new();
+    for change in ours {
+        let value = change.value.get().as_bytes();
+        let event = json::read(value).unwrap_or_default();
+        let Some(id) = get(&event, "leadgen_id").filter(|id| id.bytes().all(|byte| byte.is_ascii_digit())) else {
+            let id = HEXLOWER.encode(&lead::ids::digest("meta change", &[value]));
+            reading.signals.push(submission::unreadable(&id, "the lead has no leadgen_id"));
+            continue;
+        };
+        let url = address(id, channel);
+        let Some(document) = request.documents.get(&url) else {
+            needed.push(Needed { url, bearer: Some(PAGE_TOKEN), lasting: false });
+            continue;
+        };
+        match lead(document, &event, channel) {
+            Ok(Some(touch)) => reading.signals.push(submission::once(SOURCE.name, Some(id.to_owned()), touch)),
+            Ok(None) => reading.ignored.push("meta_leads.test"),
+            Err(_) => reading.signals.push(submission::unreadable(id, "the lead's document cannot be read")),
+        }
+    }
+    if request.documents.is_empty() && !needed.is_empty() { Err(Refusal::Needs(needed)) } else { Ok(reading) }
+}
+
+/// The document of one lead. The id is digits only, so it cannot lead anywhere else.
+fn address(id: &str, channel: &Channel) -> String {
+    let graph = channel.setting("graph_url").unwrap_or(GRAPH).trim_end_matches('/');
+    let version = channel.setting("graph_version").unwrap_or(VERSION);
+    format!("{graph}/{version}/{id}?fields={FIELDS}")
+}
+
+/// The lead as Graph tells it; none for a test.
+fn lead(document: &[u8], event: &Pairs<'_>, channel: &Channel) -> Result<Option<Touch>, Refusal> {
+    const TEST: &str = "<test lead: dummy data for";
+    let pairs = json::read(document)?;
+    let answers = elements(&pairs, "field_data");
+    if answers.iter().flatten().any(|(_, value)| value.starts_with(TEST)) {
+        return Ok(None);
+    }
+    let said = answers.iter().flat_map(|answer| {
+        let name = of(answer, "name").unwrap_or_default();
+        answer.iter().filter(|(key, _)| *key == "values").map(move |(_, value)| (name.into(), (*value).into()))
+    });
+    let (mut touch, _) = submission::touch(said.collect(), Vec::new(), channel);
+    for name in CAMPAIGN {
+        if let Some(value) = get(&pairs, name).or_else(|| get(event, name)) {
+            fields::campaign(&mut touch, name, value);
+        }
+    }
+    for name in ["form_id", "page_id", "is_organic"] {
+        if let Some(value) = get(&pairs, name).or_else(|| get(event, name)) {
+            fields::attribute(&mut touch, name, value);
+        }
+    }
+    for answer in elements(&pairs, "custom_disclaimer_responses") {
+        let (key, tick) = (of(&answer, "checkbox_key"), of(&answer, "is_checked"));
+        fields::attribute(&mut touch, key.unwrap_or("disclaimer"), tick.unwrap_or("false"));
+    }
+    touch.occurred_at = get(event, "created_time").and_then(|seconds| seconds.parse().ok()).map(At::from_secs);
+    Ok(Some(touch))
+}
+
+/// The ids of a lead that only Graph can know: a real gateway gets as far as asking for it.
+fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
+    let bytes = lead::ids::digest("meta sample", &[sample.nonce.as_bytes()]);
+    let id = u64::from_be_bytes(bytes[..8].try_into().expect("a digest has 16 bytes")) >> 12;
+    let value = json!({"leadgen_id": id.to_string(), "page_id": "111", "form_id": "222",
+        "created_time": now.millis() / 1000});
+    let entry = json!({"id": "111", "time": now.millis() / 1000, "changes": [{"field": "leadgen", "value": value}]});
+    let body = json!({"object": "page", "entry": [entry]}).to_string();
+    let headers = meta::header(channel, body.as_bytes());
+    submission::json_sample(body, headers.into_iter().collect(), StatusCode::OK)
+}
+
+const HELP: &str = "\
+# Meta lead ads (Facebook and Instagram)
+
+You need an app at developers.facebook.com and a page access token with `leads_retrieval`, `pages_manage_metadata`,
+`pages_show_list` and `pages_read_engagement` (a system user's does not expire).
+
+1. In the channel set `secret` (the *app secret*), `verify_token` (any text of yours) and `page_token`.
+2. In the app: *Webhooks* → *Page* → *Subscribe*. Callback URL `{url}`, the same verify token. Meta asks once; the
+   gateway echoes its challenge.
+3. Tick the field `leadgen`.
+4. Subscribe the page, once:
+
+```sh
+curl -X POST \"https://graph.facebook.com/v24.0/<page id>/subscribed_apps\" \\
+  -d subscribed_fields=leadgen -d access_token=<page token>
+```
+
+5. Test: *Lead Ads Testing Tool*. Its made-up lead is fetched and counted as `meta_leads.test`; it becomes no lead. One
+   with contents of your own does.
+
+- The webhook says only which lead; name, phone and answers are fetched with `page_token`. While the Graph API cannot
+  be asked (a dead token, a limit) Meta hears 503 and sends again for up to 36 hours.
+- `graph_version` (default `v24.0`) and `graph_url` (default `https://graph.facebook.com`) say which API is asked.
+- Campaign, ad set and ad are kept in the lead's campaign. Questions of your own are kept in the attributes; `fields`
+  makes one of them a field: `fields = { city = \"which_town?\" }`.
+";

@@ -1,0 +1,196 @@
+//! How do the answers of a Typeform become a touch?
+//!
+//! An answer names its question by id and `ref`; the words stand in the form's definition, which may be large and is
+//! only looked up (typeform.com/developers/webhooks). An e-mail or phone question is one whatever it is called.
+
+use super::fields::Pairs;
+use super::submission::{self, Entries, called, get, ignored, is_mapped};
+use super::{
+    Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, signature,
+};
+use crate::channel::Channel;
+use data_encoding::BASE64;
+use http::{Method, StatusCode};
+use lead::entry::Kind;
+use lead::time::At;
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+pub const SOURCE: Source = Source {
+    name: "typeform",
+    kind: Kind::Form,
+    body: BodyLimit::Form,
+    anonymous: false,
+    needs_secret: true,
+    settings: &[],
+    methods: &[Method::POST],
+    verify,
+    read,
+    answer: |_, _, _| Answer::Accepted,
+    sample,
+    help: HELP,
+};
+
+const SIGNATURE: &str = "typeform-signature";
+
+fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
+    if channel.secrets.is_empty() {
+        return Err(Denied::Misconfigured);
+    }
+    let given = request.header(SIGNATURE).ok_or(Denied::Missing)?;
+    let proves = |secret: &[u8]| signature::same(signed(secret, &request.body).as_bytes(), given.as_bytes());
+    if signature::any(&channel.secrets, proves) { Ok(()) } else { Err(Denied::Wrong) }
+}
+
+/// Base64, although the prefix looks like those that hold hex.
+fn signed(secret: &[u8], body: &[u8]) -> String {
+    format!("sha256={}", BASE64.encode(&signature::hmac_sha256(secret, &[body])))
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow)]
+    event_type: Cow<'a, str>,
+    #[serde(borrow)]
+    form_response: Option<Response<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Response<'a> {
+    #[serde(borrow)]
+    form_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    token: Cow<'a, str>,
+    #[serde(borrow)]
+    submitted_at: Option<Cow<'a, str>>,
+    /// What the address of the form carried: campaigns, click ids, whatever the page knew.
+    #[serde(borrow)]
+    hidden: Option<&'a RawValue>,
+    #[serde(borrow)]
+    calculated: Option<Entries<'a, &'a RawValue>>,
+    #[serde(borrow, default)]
+    answers: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    definition: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct Definition {
+    #[serde(default)]
+    fields: Vec<Question>,
+}
+
+/// A group holds questions in turn.
+#[derive(Deserialize)]
+struct Question {
+    id: String,
+    title: Option<String>,
+    #[serde(default)]
+    properties: Definition,
+}
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    if !request.is(JSON_TYPE) {
+        return Err(Refusal::MediaType);
+    }
+    let event: Event<'_> = json::typed(&request.body)?;
+    match &*event.event_type {
+        "form_response" => {}
+        "form_response_partial" => return Ok(ignored("typeform.partial_response")),
+        _ => return Ok(ignored("typeform.other_event")),
+    }
+    let response = event.form_response.ok_or(Refusal::Unreadable("the event has no form_response"))?;
+    let titles = titles(response.definition);
+    let mut pairs = Pairs::new();
+    for answer in response.answers.iter().flatten() {
+        said(&mut pairs, &json::read(answer.get().as_bytes())?, &titles, channel);
+    }
+    if let Some(hidden) = response.hidden.filter(|hidden| hidden.get().starts_with('{')) {
+        pairs.extend(json::read(hidden.get().as_bytes())?);
+    }
+    for (name, value) in response.calculated.into_iter().flat_map(|entries| entries.0) {
+        pairs.extend(submission::scalar(value).map(|value| (name, value)));
+    }
+    let (mut touch, _) = submission::touch(pairs, Vec::new(), channel);
+    touch.occurred_at = response.submitted_at.as_deref().and_then(At::parse);
+    let about = [("form_id", response.form_id.as_deref())];
+    Ok(submission::reading(SOURCE.name, Some(response.token.into_owned()), touch, about, "typeform.empty"))
+}
+
+/// The words of every question, by its id. A definition we cannot read costs only the words.
+fn titles(definition: Option<&RawValue>) -> HashMap<String, String> {
+    let definition: Definition = definition.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    let mut titles = HashMap::new();
+    let mut open = definition.fields;
+    while let Some(question) = open.pop() {
+        open.extend(question.properties.fields);
+        titles.extend(question.title.map(|title| (question.id, title)));
+    }
+    titles
+}
+
+/// One answer under the name of its question. Ids and refs of choices are Typeform's own business.
+fn said<'a>(pairs: &mut Pairs<'a>, answer: &Pairs<'_>, titles: &HashMap<String, String>, channel: &Channel) {
+    let id = get(answer, "field.id").unwrap_or_default();
+    let reference = get(answer, "field.ref").unwrap_or(id);
+    let title = titles.get(id).map(String::as_str);
+    let name = match (get(answer, "type"), get(answer, "field.type")) {
+        _ if is_mapped(reference, channel) => reference,
+        (Some("phone_number"), _) => "phone",
+        (Some("email"), _) => "email",
+        (_, Some("legal")) => "consent",
+        _ => called(reference, title, channel),
+    };
+    const SKIPPED: [&str; 5] = ["type", "choice.id", "choice.ref", "choices.ids", "choices.refs"];
+    let values = answer.iter().filter(|(path, _)| !path.starts_with("field.") && !SKIPPED.contains(&&**path));
+    for (_, value) in values {
+        pairs.push((name.to_owned().into(), value.clone().into_owned().into()));
+        if let Some(title) = title.filter(|_| name == "consent") {
+            pairs.push(("consent_text".into(), title.to_owned().into()));
+        }
+    }
+}
+
+fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
+    let answer = |(name, value): (&str, &str)| {
+        let kind = match name {
+            "phone" => "phone_number",
+            "email" => "email",
+            _ => "text",
+        };
+        json!({"type": kind, kind: value, "field": {"id": name, "ref": name, "type": "short_text"}})
+    };
+    let said = submission::said(sample, ["name", "phone", "email", "message"]);
+    let body = json!({
+        "event_id": sample.nonce,
+        "event_type": "form_response",
+        "form_response": {
+            "form_id": "test",
+            "token": sample.nonce,
+            "submitted_at": now.to_string(),
+            "answers": said.map(answer).collect::<Vec<_>>(),
+        },
+    })
+    .to_string();
+    let secret = signature::current(&channel.secrets);
+    let signed = secret.map(|secret| (SIGNATURE.to_owned(), signed(secret.as_bytes(), body.as_bytes())));
+    submission::json_sample(body, signed.into_iter().collect(), StatusCode::OK)
+}
+
+const HELP: &str = "\
+# Typeform
+
+1. Open the form, *Connect* → *Webhooks* → *Add a webhook*. Endpoint: `{url}`
+2. *Edit* → *Secret*: the channel's `secret`. Without it Typeform does not sign and nothing is believed.
+3. Switch the webhook on. *Send test request* posts made-up answers, which become a lead of that content.
+
+- Questions of the types e-mail and phone number are understood as such; others by their *block reference* or, where
+  that says nothing, by their words. To name one by hand use its reference: `fields = { city = \"town\" }`.
+- Hidden fields carry the campaign: add `utm_source`, `gclid` … to the form's hidden fields.
+- A legal question is the consent, with its words.
+- Partial responses are counted as `typeform.partial_response`; they become no lead.
+- A response counts once, by its `token`. Typeform repeats what was not answered 2xx; 404 and 410 switch it off.
+";

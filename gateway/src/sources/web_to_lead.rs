@@ -1,0 +1,122 @@
+//! How does a form made for Salesforce's Web-to-Lead become a touch here, without a change but of its `action`?
+//!
+//! - Names and answer are Salesforce's: `oid`, `retURL`, `00N…` fields; 302 to `retURL` whatever became of the lead. Only
+//!   hosts that the channel lists are followed; an open redirect is a gift to others.
+//! - The page says in `encoding` how it writes letters; pages in windows-1251 exist.
+
+use super::aliases::{Field, of_path};
+use super::fields::Pairs;
+use super::submission::{self, get};
+use super::{Answer, BodyLimit, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, form, urlencoded};
+use crate::channel::Channel;
+use http::{Method, StatusCode};
+use lead::entry::Kind;
+use lead::time::At;
+use serde_json::Value;
+use std::borrow::Cow;
+
+pub const SOURCE: Source = Source {
+    name: "web_to_lead",
+    kind: Kind::Form,
+    body: BodyLimit::Form,
+    anonymous: true,
+    needs_secret: false,
+    settings: &[],
+    methods: &[Method::POST],
+    verify: |_, _| Ok(()),
+    read,
+    answer,
+    sample,
+    help: HELP,
+};
+
+/// Said to Salesforce; nobody here reads it.
+const DROPPED: [&str; 10] = [
+    "oid",
+    "orgId",
+    "retURL",
+    "encoding",
+    "debug",
+    "debugEmail",
+    "captcha_settings",
+    "g-recaptcha-response",
+    "submit",
+    "recordType",
+];
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    let (pairs, files) = body(request)?;
+    let kept = pairs.into_iter().filter(|(name, _)| !DROPPED.contains(&&**name));
+    let fields = kept.map(|(name, value)| (renamed(name), value));
+    let (mut touch, service) = submission::touch(fields.collect(), files, channel);
+    touch.junk = service.honeypot.then(|| "form.honeypot".to_owned());
+    let id = form::post_id(request, service);
+    Ok(submission::reading(SOURCE.name, id, touch, [], "web_to_lead.empty"))
+}
+
+fn body(request: &Request) -> Result<(Pairs<'_>, Vec<Value>), Refusal> {
+    if !request.is(FORM_TYPE) {
+        return form::body(request);
+    }
+    let plain = urlencoded::flat(&request.body)?;
+    let query = urlencoded::flat(request.query.as_bytes()).unwrap_or_default();
+    let said = get(&plain, "encoding").or_else(|| get(&query, "encoding")).or_else(|| request.charset());
+    Ok((urlencoded::read(&request.body, said)?, Vec::new()))
+}
+
+/// Where Salesforce's name means something else to us, or nothing.
+fn renamed(name: Cow<'_, str>) -> Cow<'_, str> {
+    match &*name {
+        "URL" => "website".into(),
+        "state_code" => "state".into(),
+        _ => name,
+    }
+}
+
+/// A visitor goes on whatever became of his form.
+fn answer(request: &Request, channel: &Channel, _: Option<&str>) -> Answer {
+    let asked = || {
+        let (pairs, _) = body(request).ok()?;
+        let own = pairs.iter().find(|(name, _)| name == "retURL");
+        let asked = own.or_else(|| pairs.iter().find(|(name, _)| of_path(name) == Some(Field::Redirect)))?;
+        form::followed(&asked.1, channel)
+    };
+    match asked().or_else(|| channel.redirect.clone()) {
+        Some(target) => Answer::Found(target),
+        None => Answer::Body(form::thanks(channel), "text/html; charset=utf-8"),
+    }
+}
+
+fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
+    let about = [("leadgate_id", sample.nonce.as_str()), ("oid", "00D000000000000"), ("encoding", "UTF-8")];
+    let said = submission::said(sample, ["last_name", "phone", "email", "description"]);
+    let said: Vec<(&str, &str)> = said.chain(about).collect();
+    SampleRequest {
+        method: Method::POST,
+        path: "/servlet/servlet.WebToLead?encoding=UTF-8".to_owned(),
+        headers: vec![("content-type".to_owned(), FORM_TYPE.to_owned())],
+        body: urlencoded::write(&said).into_bytes(),
+        expect: if channel.redirect.is_some() { StatusCode::FOUND } else { StatusCode::OK },
+    }
+}
+
+const HELP: &str = "\
+# Web-to-Lead form made for Salesforce
+
+Change one thing in the page, the form's `action`:
+
+```html
+<form method=\"POST\" action=\"{url}\">
+```
+
+- All of Salesforce's names are understood (`first_name`, `last_name`, `mobile`, `description`, `state_code` …). Fields of
+  your own (`00N…`) are kept in the attributes; name them in the channel: `fields = { budget = \"00N000000000001\" }`.
+- **`retURL`**: the visitor is sent there with 302 only if its host is in the channel's `redirect_hosts`; otherwise to the
+  channel's `redirect`, or he sees a short page.
+- `oid`, `debug`, `debugEmail` and Salesforce's captcha fields are not kept. A form without a filled field is answered in
+  the same way and counted as `web_to_lead.empty`.
+- **Sent twice?** Posts of the same content within the workspace's `same_post_window` count as one; a hidden field
+  `leadgate_id` with a UUID says it exactly.
+- **Bots**: add `<input name=\"leadgate_hp\" hidden tabindex=\"-1\" autocomplete=\"off\">`; a post that fills it is put
+  aside as junk.
+";

@@ -1,0 +1,115 @@
+//! How does a form of a Webflow site become a touch? Both shapes: API v2 (`triggerType`, `payload`) and v1 (flat).
+//!
+//! A hook made with an app or, since 2025, in the dashboard is signed; an older one is not, and its channel then needs
+//! a `url_key` (developers.webflow.com, Working with webhooks).
+
+use super::submission::{self, get, ignored};
+use super::{
+    Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, signature,
+};
+use crate::channel::Channel;
+use data_encoding::HEXLOWER;
+use http::{Method, StatusCode};
+use lead::entry::Kind;
+use lead::time::At;
+use serde_json::json;
+use std::borrow::Cow;
+use std::time::Duration;
+
+pub const SOURCE: Source = Source {
+    name: "webflow",
+    kind: Kind::Form,
+    body: BodyLimit::Json,
+    anonymous: false,
+    needs_secret: false,
+    settings: &[],
+    methods: &[Method::POST],
+    verify,
+    read,
+    answer: |_, _, _| Answer::Accepted,
+    sample,
+    help: HELP,
+};
+
+const TIMESTAMP: &str = "x-webflow-timestamp";
+const SIGNATURE: &str = "x-webflow-signature";
+/// Older is a replay, later a wrong clock.
+const WINDOW: Duration = Duration::from_secs(300);
+
+fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
+    if channel.secrets.is_empty() {
+        return if channel.url_key.is_some() { Ok(()) } else { Err(Denied::Misconfigured) };
+    }
+    let timestamp = request.header(TIMESTAMP).ok_or(Denied::Missing)?;
+    let given = request.header(SIGNATURE).ok_or(Denied::Missing)?;
+    let sent_at = timestamp.parse().map(At::from_millis).map_err(|_| Denied::Wrong)?;
+    let proves = |secret: &[u8]| signature::same(signed(secret, timestamp, &request.body).as_bytes(), given.as_bytes());
+    if !signature::any(&channel.secrets, proves) {
+        return Err(Denied::Wrong);
+    }
+    let away = request.received_at.since(sent_at).max(sent_at.since(request.received_at));
+    if away > WINDOW { Err(Denied::Stale) } else { Ok(()) }
+}
+
+fn signed(secret: &[u8], timestamp: &str, body: &[u8]) -> String {
+    HEXLOWER.encode(&signature::hmac_sha256(secret, &[timestamp.as_bytes(), b":", body]))
+}
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    if !request.is(JSON_TYPE) {
+        return Err(Refusal::MediaType);
+    }
+    let pairs = json::read(&request.body)?;
+    let (within, id, at) = match get(&pairs, "triggerType") {
+        Some("form_submission") => ("payload.", "id", "submittedAt"),
+        Some(_) => return Ok(ignored("webflow.other_event")),
+        None => ("", "_id", "d"),
+    };
+    let of = |name: &str| get(&pairs, &format!("{within}{name}"));
+    let id = of(id).ok_or(Refusal::Unreadable("the submission has no id"))?.to_owned();
+    let data = format!("{within}data.");
+    let fields = pairs.iter().filter_map(|(path, value)| {
+        path.strip_prefix(&data).map(|label| (Cow::Borrowed(label), Cow::Borrowed(&**value)))
+    });
+    let (mut touch, _) = submission::touch(fields.collect(), Vec::new(), channel);
+    touch.occurred_at = of(at).and_then(At::parse);
+    let site = of("siteId").or(of("site"));
+    let about = [("form", of("name")), ("form_id", of("formId")), ("site_id", site)];
+    Ok(submission::reading(SOURCE.name, Some(id), touch, about, "webflow.empty"))
+}
+
+fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
+    let said = submission::said(sample, ["Name", "Phone", "Email", "Message"]);
+    let data = said.map(|(label, value)| (label.to_owned(), value.into()));
+    let payload = json!({
+        "name": "Test",
+        "id": sample.nonce,
+        "submittedAt": now.to_string(),
+        "data": serde_json::Value::Object(data.collect()),
+    });
+    let body = json!({"triggerType": "form_submission", "payload": payload}).to_string();
+    let timestamp = now.millis().to_string();
+    let sign = |secret: &str| signed(secret.as_bytes(), &timestamp, body.as_bytes());
+    let signed = signature::current(&channel.secrets).map(sign);
+    let headers = signed
+        .into_iter()
+        .flat_map(|signed| [(TIMESTAMP.to_owned(), timestamp.clone()), (SIGNATURE.to_owned(), signed)]);
+    let headers = headers.collect();
+    submission::json_sample(body, headers, StatusCode::OK)
+}
+
+const HELP: &str = "\
+# Webflow form
+
+1. *Site settings* → *Apps & integrations* → *Webhooks* → *Add webhook*.
+2. Trigger: *Form submission*, API version *v2*. URL: `{url}`
+3. Webflow shows the webhook's secret once: put it into the channel's `secret`. For a hook made through an OAuth app the
+   secret is the app's client secret. An old hook has none: give the channel a `url_key` instead of a `secret`.
+4. Test: publish the site and send the form yourself.
+
+- Fields come by their labels. What is not understood is kept in the attributes under its label; to name one by hand:
+  `fields = { phone = \"Как позвонить\" }`.
+- A submission counts once, by its id. Webflow tries three more times, ten minutes apart, and may then switch the hook
+  off.
+- Other triggers are counted as `webflow.other_event`.
+";

@@ -1,0 +1,187 @@
+//! How does a form of a WordPress site become a touch? Contact Form 7, WPForms and Gravity Forms, as their webhook
+//! add-ons post them: JSON or form fields, names by the site's owner.
+//!
+//! - None of them signs: the secret is a header of the owner's, or the channel has a `url_key`.
+//! - Contact Form 7 numbers its fields (`tel-123`); the number says nothing.
+//! - Gravity Forms sends an entry whose fields have numbers for names. A mail address and a phone are known by their
+//!   looks; `1.3` and `1.6` beside no `1.1` are the parts of a name (docs.gravityforms.com, Name field).
+
+use super::aliases::{Field, of_path};
+use super::fields::Pairs;
+use super::submission::{self, get, ignored, is_mapped};
+use super::{
+    Answer, BodyLimit, Denied, Reading, Refusal, Request, Sample, SampleRequest, Source, form, mail, signature,
+};
+use crate::channel::Channel;
+use chrono::NaiveDateTime;
+use http::{Method, StatusCode};
+use lead::entry::Kind;
+use lead::phone::{self, Region};
+use lead::time::At;
+use std::borrow::Cow;
+use url::Url;
+
+pub const SOURCE: Source = Source {
+    name: "wordpress",
+    kind: Kind::Form,
+    body: BodyLimit::Form,
+    anonymous: false,
+    needs_secret: false,
+    settings: &[],
+    methods: &[Method::POST],
+    verify,
+    read,
+    answer: |_, _, _| Answer::Accepted,
+    sample,
+    help: HELP,
+};
+
+fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
+    if channel.secrets.is_empty() && channel.url_key.is_none() {
+        return Err(Denied::Misconfigured);
+    }
+    mail::verify(request, channel)
+}
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    if request.body.is_empty() {
+        return Err(Refusal::Bad("the form is empty"));
+    }
+    if matches!(&*request.body, b"[]" | b"{}") {
+        return Ok(ignored("wordpress.empty"));
+    }
+    let (pairs, files) = form::body(request)?;
+    let gravity = ["id", "form_id", "date_created"].iter().all(|name| get(&pairs, name).is_some());
+    let id = entry_id(&pairs, gravity);
+    let status = get(&pairs, "status").filter(|_| gravity).map(str::to_owned);
+    let created = get(&pairs, "date_created").filter(|_| gravity).and_then(utc);
+    let is_kept = |name: &str| !(DROPPED.contains(&name) || gravity && GRAVITY.contains(&name));
+    let named = pairs.iter().filter(|(name, _)| is_kept(name)).map(|(name, value)| {
+        let name = if is_mapped(name, channel) { name } else { called(name, value, &pairs, channel.region) };
+        (Cow::Borrowed(name), value.clone())
+    });
+    let (mut touch, service) = submission::touch(named.collect(), files, channel);
+    touch.occurred_at = touch.occurred_at.or(created);
+    touch.junk = if status.as_deref() == Some("spam") {
+        Some("wordpress.spam".to_owned())
+    } else {
+        service.honeypot.then(|| "form.honeypot".to_owned())
+    };
+    let id = id.or_else(|| form::post_id(request, service));
+    Ok(submission::reading(SOURCE.name, id, touch, [], "wordpress.empty"))
+}
+
+/// Said by plug-ins to each other.
+const DROPPED: [&str; 9] = [
+    "_wpcf7_version",
+    "_wpcf7_locale",
+    "_wpcf7_unit_tag",
+    "_wpcf7_container_post",
+    "_wpcf7_posted_data_hash",
+    "_wpcf7_recaptcha_response",
+    "_wpnonce",
+    "g-recaptcha-response",
+    "h-captcha-response",
+];
+
+/// What every entry of Gravity Forms has besides its fields.
+const GRAVITY: [&str; 18] = [
+    "id",
+    "date_created",
+    "date_updated",
+    "status",
+    "is_starred",
+    "is_read",
+    "created_by",
+    "post_id",
+    "source_id",
+    "currency",
+    "payment_status",
+    "payment_date",
+    "payment_amount",
+    "payment_method",
+    "transaction_id",
+    "transaction_type",
+    "is_fulfilled",
+    "user_agent",
+];
+
+/// An entry is numbered within its site, so site and form belong to its id. WPForms sends `entry_id` where the owner
+/// mapped it.
+fn entry_id(pairs: &Pairs<'_>, gravity: bool) -> Option<String> {
+    let entry = get(pairs, if gravity { "id" } else { "entry_id" })?;
+    let page = get(pairs, "source_url").and_then(|url| Url::parse(url).ok());
+    let site = page.as_ref().and_then(Url::host_str).unwrap_or_default();
+    let form = get(pairs, "form_id").unwrap_or_default();
+    let id = format!("{site}:{form}:{entry}");
+    (id.len() <= 256).then_some(id)
+}
+
+/// Gravity Forms writes UTC.
+fn utc(text: &str) -> Option<At> {
+    let moment = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok()?;
+    Some(At::from_millis(moment.and_utc().timestamp_millis()))
+}
+
+fn called<'p>(name: &'p str, value: &str, pairs: &Pairs<'_>, region: Region) -> &'p str {
+    match name {
+        "_url" => return "page",
+        "_post_title" => return "page_title",
+        "_remote_ip" => return "ip",
+        "_wpcf7" => return "form_id",
+        _ => {}
+    }
+    if name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return numbered(name, value, pairs, region);
+    }
+    let unnumbered = name.rsplit_once('-').filter(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()));
+    let known = |tag: &str| matches!(of_path(tag), Some(Field::Phone | Field::Email | Field::Text | Field::Consent));
+    // `text-123` may be anything; `textarea-123` is a message.
+    unnumbered.map(|(tag, _)| tag).filter(|tag| known(tag) && *tag != "text").unwrap_or(name)
+}
+
+fn numbered<'p>(name: &'p str, value: &str, pairs: &Pairs<'_>, region: Region) -> &'p str {
+    if let Some((field, part)) = name.split_once('.') {
+        let is_name = !pairs.iter().any(|(path, _)| path.split_once('.') == Some((field, "1")));
+        return match part {
+            "3" if is_name => "first_name",
+            "4" if is_name => "middle_name",
+            "6" if is_name => "last_name",
+            _ => name,
+        };
+    }
+    if value.contains('@') && lead::email::normalise(value).is_some() {
+        return "email";
+    }
+    let looks_like_a_phone = || matches!(&phone::parse(value, region)[..], [one] if one.valid);
+    let shape = value.len() <= 32 && value.bytes().filter(u8::is_ascii_digit).count() >= 7;
+    if shape && looks_like_a_phone() { "phone" } else { name }
+}
+
+fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
+    let about = [("entry_id", sample.nonce.as_str()), ("form_id", "test")];
+    let said = submission::said(sample, ["your-name", "your-tel", "your-email", "your-message"]);
+    let said = said.chain(about).map(|(tag, value)| (tag.to_owned(), value.into()));
+    let body = serde_json::Value::Object(said.collect());
+    let secret = signature::current(&channel.secrets);
+    let headers = secret.map(|secret| ("authorization".to_owned(), format!("Bearer {secret}")));
+    submission::json_sample(body.to_string(), headers.into_iter().collect(), StatusCode::OK)
+}
+
+const HELP: &str = "\
+# WordPress: Contact Form 7, WPForms, Gravity Forms
+
+The address for all three is `{url}`. Give the channel a `secret` and send it in the header
+`Authorization: Bearer <secret>`; where a plug-in has no headers, give the channel a `url_key` instead.
+
+- **Contact Form 7** needs a webhook plug-in (*CF7 to Webhook* and its like): paste the address into the form's tab
+  *Webhook*. Tags such as `your-name`, `your-tel`, `tel-123`, `your-message` are understood.
+- **WPForms**: *Settings* → *Webhooks*; method POST, format JSON; header `Authorization` with a secure value. Map the
+  form's fields to the keys `name`, `phone`, `email`, `message`, and add the key `entry_id` with the smart tag
+  `{entry_id}` and `form_id` with `{form_id}`, so that a repeated request is known again.
+- **Gravity Forms**, add-on *Webhooks*: method POST, format JSON, header as above, *All Fields*. Fields have numbers
+  there: a mail address and a phone are known by their looks, a name by its parts. Name the others in the channel:
+  `fields = { city = \"7\", message = \"8\" }`. An entry marked as spam is put aside as junk.
+- Test by sending the form yourself. These plug-ins seldom try again, so watch their logs after a failure.
+- A post without an entry id counts once by its content within the workspace's `same_post_window`.
+";

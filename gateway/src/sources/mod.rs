@@ -8,8 +8,10 @@
 //! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`signature`] compares proofs.
 
 pub mod aliases;
+pub mod asterisk;
 mod fields;
 pub mod form;
+pub mod imap;
 mod json;
 mod letter;
 pub mod mail;
@@ -32,7 +34,9 @@ use std::collections::BTreeMap;
 pub static SOURCES: &[&Source] = &[
     &form::SOURCE,
     &twilio::SOURCE,
+    &asterisk::SOURCE,
     &mail::SOURCE,
+    &imap::SOURCE,
     &telegram::SOURCE,
 ];
 
@@ -53,6 +57,7 @@ pub struct Source {
     pub needs_secret: bool,
     /// The keys of `[[channel]]` that only this source has.
     pub settings: &'static [Setting],
+    /// None where we open the connection ourselves, see [`crate::feeds`].
     pub methods: &'static [Method],
     /// Is it genuine? Over the raw bytes.
     pub verify: fn(&Request, &Channel) -> Result<(), Denied>,
@@ -88,6 +93,10 @@ pub enum Value {
     Texts,
     /// One of these words; the first where nothing is written.
     Word(&'static [&'static str]),
+    /// The number of a TCP port.
+    Port,
+    /// A duration with its unit.
+    Span,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

@@ -42,8 +42,8 @@ ssl_key = <{folder}/key.pem
 mail_location = maildir:{folder}/mail
 {capability}
 passdb {{
-  driver = static
-  args = password={password}
+  driver = passwd-file
+  args = {folder}/users
 }}
 userdb {{
   driver = static
@@ -75,12 +75,13 @@ class Dovecot:
             check=True, capture_output=True,
         )
         (self.folder / "mail").mkdir()
+        (self.folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
         if OWNER == "nobody":
             shutil.chown(self.folder / "mail", "nobody", "nogroup")
         group = "nogroup" if OWNER == "nobody" else str(os.getgid())
         capability = "" if idles else "imap_capability = IMAP4rev1 LITERAL+"
         (self.folder / "dovecot.conf").write_text(CONFIG.format(
-            folder=self.folder, internal=INTERNAL, owner=OWNER, group=group, password=PASSWORD, capability=capability,
+            folder=self.folder, internal=INTERNAL, owner=OWNER, group=group, capability=capability,
             plain=self.plain, tls=self.tls,
         ))
 

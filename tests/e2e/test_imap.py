@@ -3,14 +3,13 @@
 import pathlib
 import re
 import sys
-import threading
 
 import pytest
 from dovecot import PASSWORD, USER, Dovecot
 from house import DEMO, VERA, wait_until
-from knocks import books, leads, new_phone
+from knocks import books, leads
 from store import Store
-from test_mail_chat import head, new_address, written
+from test_mail_chat import new_address, written
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "chaos"))
 
@@ -135,7 +134,7 @@ def test_a_mailbox_that_was_made_anew_is_read_on_and_nothing_is_doubled(dovecot,
     dovecot.deliver(message())
     read(house, 8)
     verdicts = books(house, CHANNEL)
-    assert verdicts["lead"] == 8 and verdicts["redelivery"] == 6, verdicts
+    assert verdicts["lead"] == 8 and verdicts["redelivered"] == 6, verdicts
 
 
 def test_of_a_mail_that_is_too_long_the_head_is_read(dovecot, open_house):

@@ -13,6 +13,8 @@ from house import free_port, wait_until
 
 USER, PASSWORD = "sales@demo.example", "correct horse äöü"
 
+# Debian keeps it where only root looks.
+PROGRAM = shutil.which("dovecot") or "/usr/sbin/dovecot"
 # Dovecot hands the mail to somebody else when it runs as root.
 OWNER = "nobody" if os.geteuid() == 0 else getpass.getuser()
 INTERNAL = "" if os.geteuid() == 0 else f"""
@@ -91,7 +93,7 @@ class Dovecot:
 
     def start(self):
         self.process = subprocess.Popen(
-            ["dovecot", "-F", "-c", self.folder / "dovecot.conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [PROGRAM, "-F", "-c", self.folder / "dovecot.conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
         wait_until(self.is_up, 10, lambda: (self.folder / "dovecot.log").read_text()[-2000:])
         return self

@@ -13,6 +13,7 @@ use lead::time::At;
 use ledger::journal::Row;
 use ledger::{Error, SharedLedger};
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -95,31 +96,39 @@ impl Line {
     pub(super) async fn take(&self, requests: Vec<Request>) -> Result<(), Failure> {
         let line = self.clone();
         let taking = tokio::spawn(async move { line.store(requests).await });
-        taking.await.unwrap_or(Err(Failure::Away("a mail could not be taken: see the log")))
+        taking.await.unwrap_or(Err(Failure::Away("what came could not be taken: see the log")))
     }
 
     async fn store(&self, requests: Vec<Request>) -> Result<(), Failure> {
         let rows: Vec<Row> = requests.iter().flat_map(|request| self.rows(request)).collect();
         let count = rows.len() as u64;
-        while count > 0 {
-            let stored = self.gateway.journal.append(rows.clone()).await;
-            self.gateway.note_journal(&stored);
-            match stored {
-                Ok(()) => break,
-                Err(Error::Closed) => return Err(Failure::Away("the journal is closed")),
-                Err(_) if self.stop.is_cancelled() => return Err(Failure::Away("the journal takes nothing")),
-                Err(_) => tokio::time::sleep(JOURNAL).await,
-            }
+        if count > 0 {
+            self.append(rows).await?;
         }
         let labels = [self.channel().workspace.as_str(), self.name()];
         self.gateway.metrics.accepted.with_label_values(&labels).inc_by(count);
         Ok(())
     }
 
-    /// Nobody hears a refusal here, so whatever cannot be read is kept where people look.
+    async fn append(&self, rows: Vec<Row>) -> Result<(), Failure> {
+        loop {
+            let stored = self.gateway.journal.append(rows.clone()).await;
+            self.gateway.note_journal(&stored);
+            match stored {
+                Ok(()) => return Ok(()),
+                Err(Error::Closed) => return Err(Failure::Away("the journal is closed")),
+                Err(_) if self.stop.is_cancelled() => return Err(Failure::Away("the journal takes nothing")),
+                Err(_) => tokio::time::sleep(JOURNAL).await,
+            }
+        }
+    }
+
+    /// Nobody hears a refusal here, so whatever cannot be read is kept where people look. That goes for what breaks its
+    /// reader too, or it would be fetched again for ever, and nothing behind it.
     fn rows(&self, request: &Request) -> Vec<Row> {
         let channel = self.channel();
-        match (self.entrance.source.read)(request, channel) {
+        let reading = std::panic::catch_unwind(AssertUnwindSafe(|| (self.entrance.source.read)(request, channel)));
+        match reading.unwrap_or(Err(Refusal::Unreadable("reading it failed"))) {
             Ok(reading) => {
                 if reading.signals.is_empty() {
                     let labels = [channel.workspace.as_str(), self.name()];

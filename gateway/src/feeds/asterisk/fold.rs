@@ -126,8 +126,8 @@ impl Fold {
             "QueueCallerJoin" => scene.queued(talk, &mut steps),
             "QueueCallerAbandon" => talk.gave_up = true,
             "DialBegin" | "AgentCalled" => scene.offered(talk, &mut steps),
-            "DialEnd" if block.get("DialStatus") == Some("ANSWER") => scene.answered(talk, "Dest", &mut steps),
-            "AgentConnect" => scene.answered(talk, "Dest", &mut steps),
+            "DialEnd" if block.get("DialStatus") == Some("ANSWER") => scene.answered(talk, &mut steps),
+            "AgentConnect" => scene.answered(talk, &mut steps),
             "BridgeEnter" if !is_first => scene.bridged(talk, &mut steps),
             "CoreShowChannel" if block.get("BridgeId").is_some() => scene.bridged(talk, &mut steps),
             "BridgeLeave" => talk.is_silent(block.get("Uniqueid").unwrap_or_default(), at),
@@ -182,7 +182,7 @@ impl Fold {
                 .or_else(|| known(block.get("CallerIDName")).filter(|name| number(Some(name)).is_none()));
         }
         if arrives {
-            talk.to = number(block.get("Exten")).filter(|exten| exten.len() > 2);
+            talk.to = number(block.get("Exten")).filter(|number| number.len() > 2);
             talk.caller = caller;
         }
     }
@@ -255,10 +255,9 @@ impl Scene<'_> {
     }
 
     /// Somebody took it: a person where the device is a person's.
-    fn answered(&self, talk: &mut Talk, side: &str, steps: &mut Vec<Step>) {
-        let channel = self.block.get(&format!("{side}Channel")).or_else(|| self.block.get("Interface"));
-        let (channel, leg) =
-            (channel.unwrap_or_default(), self.block.get(&format!("{side}Uniqueid")).unwrap_or_default());
+    fn answered(&self, talk: &mut Talk, steps: &mut Vec<Step>) {
+        let channel = self.block.get("DestChannel").or_else(|| self.block.get("Interface"));
+        let (channel, leg) = (channel.unwrap_or_default(), self.block.get("DestUniqueid").unwrap_or_default());
         self.began(talk, true, steps);
         if !talk.told {
             return;

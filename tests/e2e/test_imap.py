@@ -177,3 +177,10 @@ def test_one_of_two_gateways_reads_and_the_other_goes_on_when_it_dies(dovecot, o
         idle.close()
     finally:
         store.stop()
+
+
+def test_a_server_whose_certificate_nobody_vouches_for_hears_no_password(dovecot, open_house):
+    text = workspace(dovecot)["demo"].replace(f"ca = {dovecot.ca!r}\n", "")
+    house = open_house(workspaces={"demo": text})
+    wait_until(lambda: "TLS failed" in house.log.read_text(), WITHIN, house.log_end)
+    assert metric(house, "feed_connected") == 0

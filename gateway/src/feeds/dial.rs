@@ -5,6 +5,7 @@ use crate::channel::Channel;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -72,7 +73,11 @@ impl Dial {
         let connector = TlsConnector::from(Arc::new(self.trust().await?));
         let greeted = timeout(PATIENCE, connector.connect(name, wire)).await;
         let secured = greeted.map_err(|_| Failure::Away("no TLS handshake in time"))?;
-        Ok(Box::new(secured.map_err(|_| Failure::Refused("TLS failed: is the certificate the host's own?"))?))
+        Ok(Box::new(secured.map_err(|error| match error.kind() {
+            // What rustls itself objects to; anything else is the line.
+            ErrorKind::InvalidData => Failure::Refused("TLS failed: is the certificate the host's own?"),
+            _ => Failure::Away("the line broke while TLS began"),
+        })?))
     }
 
     async fn trust(&self) -> Result<ClientConfig, Failure> {

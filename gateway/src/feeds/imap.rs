@@ -30,8 +30,8 @@ const POLL: Duration = Duration::from_secs(120);
 /// Servers end a wait of half an hour (RFC 2177).
 const LONGEST_WAIT: Duration = Duration::from_secs(25 * 60);
 /// A note of when everything was read is not older than this, however quiet the mailbox: after a rebuild we would look
-/// further back than ids are remembered.
-const NOTED: Duration = Duration::from_hours(1);
+/// further back than ids are remembered. A store that lost its notes has them again by then.
+const NOTED: Duration = Duration::from_secs(600);
 
 pub(super) async fn run(line: Line) {
     let (mut patience, mut reader) = (Patience::default(), Reader { place: None, written: None });

@@ -1,7 +1,8 @@
 //! The entrance: hyper listeners, sources, limits, and the desk.
 //!
 //! Read in this order: [`public`] (which paths exist), [`knock`] (the way of one request), [`admission`] (who may come
-//! in now), [`server`] and [`wire`] (connections). Nothing here decides about a lead.
+//! in now), [`server`] and [`wire`] (connections), [`feeds`] (connections that we open). Nothing here decides about a
+//! lead.
 
 pub mod admission;
 pub mod body;
@@ -12,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod desk;
+pub mod feeds;
 mod fetch;
 pub mod knock;
 pub mod metrics;

@@ -24,6 +24,12 @@ pub struct Metrics {
     pub requests: IntGauge,
     /// Client addresses the limiter remembers.
     pub limited_addresses: IntGauge,
+    /// 1 while this gateway keeps the connection of a channel that is fetched.
+    pub feed_connected: IntGaugeVec,
+    /// Connections of feeds that failed or broke.
+    pub feed_failures: IntCounterVec,
+    /// Seconds of which a feed without a memory will never tell.
+    pub feed_missed_seconds: IntCounterVec,
 }
 
 impl Metrics {
@@ -48,6 +54,21 @@ impl Metrics {
             body_bytes: add.gauge("body_bytes", "Bytes of request bodies in memory"),
             requests: add.gauge("requests_in_flight", "Requests being handled"),
             limited_addresses: add.gauge("limited_addresses", "Client addresses the limiter remembers"),
+            feed_connected: add.gauges(
+                "feed_connected",
+                "1 while this gateway keeps the connection of a channel that is fetched",
+                &["channel"],
+            ),
+            feed_failures: add.counter(
+                "feed_failures_total",
+                "Connections of feeds that failed or broke",
+                &["channel"],
+            ),
+            feed_missed_seconds: add.counter(
+                "feed_missed_seconds_total",
+                "Seconds of which a feed without a memory will never tell",
+                &["channel"],
+            ),
         }
     }
 }

@@ -24,7 +24,7 @@ pub trait Backend: Send + Sync {
 type Check = for<'a> fn(&'a dyn Backend) -> BoxFuture<'a, ()>;
 
 /// The suite: a sentence and its proof.
-const CHECKS: [(&str, Check); 17] = [
+const CHECKS: [(&str, Check); 19] = [
     ("what was accepted comes back in its order, each workspace its own", |backend| Box::pin(streams::inbox(backend))),
     ("a reader of the inbox is woken by what is accepted", |backend| Box::pin(streams::woken(backend))),
     ("events come in their order, from any position, as many as asked", |backend| Box::pin(streams::events(backend))),
@@ -32,6 +32,10 @@ const CHECKS: [(&str, Check); 17] = [
     ("a consumer's position moves forward, and back only when told so", |backend| {
         Box::pin(streams::consumers(backend))
     }),
+    ("a feed is leased apart from deciding, and free again once given back", |backend| {
+        Box::pin(streams::leases(backend))
+    }),
+    ("the last note under a name is kept, each workspace its own", |backend| Box::pin(streams::notes(backend))),
     ("a batch commits whole: cursor, records, events, timers, queue and books", |backend| {
         Box::pin(commits::whole(backend))
     }),

@@ -15,7 +15,7 @@ use crate::commit::{Batch, Position};
 use crate::error::{Error, Result};
 use crate::journal::{Journal, JournalReader};
 use crate::wait::until;
-use crate::{Account, Arrived, Claim, Keep, LeadFilter, Ledger, Published, SetAside};
+use crate::{Account, Arrived, Claim, Duty, Keep, LeadFilter, Ledger, Published, SetAside};
 use async_trait::async_trait;
 use lead::changes::{AsideKind, Timer};
 use lead::ids::{ChannelId, LeadId, Uid, WorkspaceId};
@@ -91,13 +91,23 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
 
 #[async_trait]
 impl Ledger for Embedded {
-    async fn lease(&self, _: &WorkspaceId, _: &str, _: Duration) -> Result<bool> {
+    async fn lease(&self, _: &WorkspaceId, _: Duty<'_>, _: &str, _: Duration) -> Result<bool> {
         // The folder's lock keeps everybody else out.
         Ok(true)
     }
 
-    async fn give_back(&self, _: &WorkspaceId, _: &str) -> Result<()> {
+    async fn give_back(&self, _: &WorkspaceId, _: Duty<'_>, _: &str) -> Result<()> {
         Ok(())
+    }
+
+    async fn note(&self, workspace: &WorkspaceId, name: &str) -> Result<Option<String>> {
+        let (workspace, name) = (workspace.clone(), name.to_owned());
+        self.read(move |db| desk::note(db, &workspace, &name)).await
+    }
+
+    async fn put_note(&self, workspace: &WorkspaceId, name: &str, text: &str) -> Result<()> {
+        let (workspace, name, text) = (workspace.clone(), name.to_owned(), text.to_owned());
+        self.writer.call(move |store| store.put_note(&workspace, &name, &text)).await
     }
 
     async fn present(&self, _: &str, _: Duration) -> Result<usize> {

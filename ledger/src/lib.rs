@@ -33,12 +33,18 @@ use std::time::Duration;
 /// State, timers, events and books of every workspace.
 #[async_trait]
 pub trait Ledger: Send + Sync + std::fmt::Debug {
-    /// Takes the lease on a workspace for `life`, or keeps it; false while another holder has it. A lease only says who
-    /// should decide; that nobody else's commits count is the claim's doing.
-    async fn lease(&self, workspace: &WorkspaceId, holder: &str, life: Duration) -> Result<bool>;
+    /// Takes the lease on a duty for `life`, or keeps it; false while another holder has it. A lease only says who
+    /// should do it; that nobody else's commits count is the claim's doing.
+    async fn lease(&self, workspace: &WorkspaceId, duty: Duty<'_>, holder: &str, life: Duration) -> Result<bool>;
 
     /// Gives a lease back before its time.
-    async fn give_back(&self, workspace: &WorkspaceId, holder: &str) -> Result<()>;
+    async fn give_back(&self, workspace: &WorkspaceId, duty: Duty<'_>, holder: &str) -> Result<()>;
+
+    /// What was last put under this name, for somebody who goes on where another stopped.
+    async fn note(&self, workspace: &WorkspaceId, name: &str) -> Result<Option<String>>;
+
+    /// Keeps a short text under a name; the last one counts.
+    async fn put_note(&self, workspace: &WorkspaceId, name: &str, text: &str) -> Result<()>;
 
     /// Says that a worker is there for `life`, none being a farewell; returns how many are.
     async fn present(&self, holder: &str, life: Duration) -> Result<usize>;
@@ -148,6 +154,15 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
 }
 
 pub type SharedLedger = Arc<dyn Ledger>;
+
+/// What one process at a time should do.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Duty<'a> {
+    /// Decide for the workspace.
+    Decide,
+    /// Keep the connection of a channel that is fetched rather than sent.
+    Feed(&'a ChannelId),
+}
 
 /// The right to decide for a workspace, until somebody else claims it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -30,7 +30,7 @@ pub use link::{Address, Dial, SharedDial};
 use crate::commit::{Batch, Position};
 use crate::error::{Error, Result};
 use crate::wait::until;
-use crate::{Account, Arrived, Claim, Keep, LeadFilter, Ledger, Published, SetAside};
+use crate::{Account, Arrived, Claim, Duty, Keep, LeadFilter, Ledger, Published, SetAside};
 use ::redis::Pipeline;
 use async_trait::async_trait;
 use bell::Bells;
@@ -158,8 +158,8 @@ fn records(names: &[Key], orders: &[Vec<usize>], mut told: Answers) -> Result<Ve
 
 #[async_trait]
 impl Ledger for Redis {
-    async fn lease(&self, workspace: &WorkspaceId, holder: &str, life: Duration) -> Result<bool> {
-        let key = Keys::of(workspace).at("lease");
+    async fn lease(&self, workspace: &WorkspaceId, duty: Duty<'_>, holder: &str, life: Duration) -> Result<bool> {
+        let key = Keys::of(workspace).lease(duty);
         let life = u64::try_from(life.as_millis()).unwrap_or(u64::MAX);
         let mut order = Pipeline::new();
         order.cmd("SET").arg(&key).arg(holder).arg("NX").arg("GET").arg("PX").arg(life);
@@ -176,8 +176,8 @@ impl Ledger for Redis {
         Ok(held.is_none_or(|held| held == holder))
     }
 
-    async fn give_back(&self, workspace: &WorkspaceId, holder: &str) -> Result<()> {
-        let key = Keys::of(workspace).at("lease");
+    async fn give_back(&self, workspace: &WorkspaceId, duty: Duty<'_>, holder: &str) -> Result<()> {
+        let key = Keys::of(workspace).lease(duty);
         let mut question = Pipeline::new();
         question.cmd("GET").arg(&key);
         let held: Option<String> = read(self.shared.ask(&question).await?.pop().unwrap_or_default())?;
@@ -187,6 +187,18 @@ impl Ledger for Redis {
             self.shared.ask(&order).await?;
         }
         Ok(())
+    }
+
+    async fn note(&self, workspace: &WorkspaceId, name: &str) -> Result<Option<String>> {
+        let mut question = Pipeline::new();
+        question.cmd("HGET").arg(Keys::of(workspace).at("notes")).arg(name);
+        read(self.shared.ask(&question).await?.pop().unwrap_or_default())
+    }
+
+    async fn put_note(&self, workspace: &WorkspaceId, name: &str, text: &str) -> Result<()> {
+        let mut order = Pipeline::new();
+        order.cmd("HSET").arg(Keys::of(workspace).at("notes")).arg(name).arg(text);
+        self.shared.ask(&order).await.map(drop)
     }
 
     async fn present(&self, holder: &str, life: Duration) -> Result<usize> {

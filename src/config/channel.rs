@@ -8,6 +8,7 @@ use lead::entry::Kind;
 use lead::ids::{ChannelId, PersonId, WorkspaceId, is_name};
 use lead::phone::Region;
 use lead::rules::Person;
+use lead::units::Span;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
@@ -152,6 +153,9 @@ fn setting_of(section: &Section<'_>, setting: &'static Setting, context: &Contex
     let text = match value {
         Value::Text => section.text(name),
         Value::Secret => return section.secret(name, 1, context.env, context.place).into_iter().collect(),
+        Value::Port => section.whole(name, 1..=65_535).map(|port| port.to_string()),
+        Value::Span => section
+            .parsed(name, expected, |text| Span::parse(text).filter(|span| !span.0.is_zero()).map(|_| text.to_owned())),
         Value::Texts => return section.words(name).into_iter().map(SecretString::from).collect(),
         Value::Word(words) => {
             let names: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();

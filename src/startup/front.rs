@@ -9,6 +9,7 @@ use gateway::clock::Clock;
 use gateway::desk::{self, Desk, Now, Parts, Readiness};
 use gateway::metrics::Metrics;
 use lead::identity::Pepper;
+use ledger::SharedLedger;
 use ledger::folder::Folder;
 use ledger::journal::Journal;
 use ledger::redis::{Forwarder, Forwarding};
@@ -26,6 +27,7 @@ use workers::metrics::Unreleased;
 pub(super) struct Front {
     pub(super) gateway: Arc<Gateway>,
     journal: Journal,
+    ledger: SharedLedger,
     desk: Arc<Desk>,
     public: TcpListener,
     staff: TcpListener,
@@ -44,6 +46,7 @@ struct Sent {
 pub(super) struct Open {
     public: JoinHandle<Result<(), gateway::tls::TlsError>>,
     staff: JoinHandle<()>,
+    feeds: JoinHandle<()>,
     forwarder: Option<JoinHandle<()>>,
     forwarding: CancellationToken,
     close: CancellationToken,
@@ -81,6 +84,7 @@ impl Front {
             forwarder: forwarder(machine, store, &journal, &gateway, registry)?,
             gateway,
             journal,
+            ledger: store.ledger(),
             desk,
             public: super::listen(machine.gateway.listen, "gateway.listen")?,
             staff: super::listen(machine.desk.listen, "desk.listen")?,
@@ -100,6 +104,7 @@ impl Front {
         let open = Open {
             public: tokio::spawn(gateway::run(self.public, Arc::clone(&self.gateway), stop.clone())),
             staff: tokio::spawn(desk::run(self.staff, Arc::clone(&self.desk), limits, series, close.clone())),
+            feeds: tokio::spawn(gateway::feeds::run(Arc::clone(&self.gateway), self.ledger, stop.clone())),
             forwarder,
             forwarding,
             close,
@@ -138,6 +143,7 @@ impl Open {
         if !self.public.is_finished() {
             let _ = self.public.await;
         }
+        let _ = self.feeds.await;
         self.close.cancel();
         let _ = self.staff.await;
         self.forwarding.cancel();

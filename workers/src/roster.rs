@@ -12,7 +12,7 @@ use crate::watchdog::Watchdog;
 use arc_swap::ArcSwap;
 use lead::ids::WorkspaceId;
 use lead::rules::Rules;
-use ledger::{Result, SharedLedger};
+use ledger::{Duty, Result, SharedLedger};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,7 +126,7 @@ impl Roster {
             if self.running.len() >= share {
                 break;
             }
-            if !self.running.contains_key(&name) && self.ledger.lease(&name, &self.holder, life).await? {
+            if !self.running.contains_key(&name) && self.ledger.lease(&name, Duty::Decide, &self.holder, life).await? {
                 self.start(name, rules);
             }
         }
@@ -138,7 +138,7 @@ impl Roster {
         let names: Vec<WorkspaceId> = self.running.keys().cloned().collect();
         for name in names {
             let ousted = self.running.get(&name).is_some_and(|running| running.task.is_finished());
-            if ousted || !self.ledger.lease(&name, &self.holder, life).await? {
+            if ousted || !self.ledger.lease(&name, Duty::Decide, &self.holder, life).await? {
                 tracing::info!(workspace = %name, "roster.lost: another worker decides, or the store began anew");
                 if let Some(running) = self.running.remove(&name) {
                     running.end().await;
@@ -169,7 +169,7 @@ impl Roster {
         if let Some(running) = self.running.remove(name) {
             running.end().await;
         }
-        self.ledger.give_back(name, &self.holder).await
+        self.ledger.give_back(name, Duty::Decide, &self.holder).await
     }
 
     async fn leave(&mut self) {
@@ -183,7 +183,7 @@ impl Roster {
         }
         for name in names {
             // Whoever cannot say so waits for the lease to end.
-            let _ = self.ledger.give_back(&name, &self.holder).await;
+            let _ = self.ledger.give_back(&name, Duty::Decide, &self.holder).await;
         }
         let _ = self.ledger.present(&self.holder, Duration::ZERO).await;
     }

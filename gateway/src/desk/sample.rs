@@ -48,6 +48,9 @@ struct Made {
 pub(super) async fn make(seat: Seat<Managing>, id: Named, Told(wanted): Told<Wanted>) -> Result<Response> {
     let channel = seat.view.channels.iter().find(|channel| channel.id.as_str() == id.0).ok_or(Kind::NotFound)?;
     let source = sources::source(channel.source).ok_or(Kind::Broken)?;
+    if source.methods.is_empty() {
+        return Err(Failure::invalid("the channel is fetched, not sent: write to it, or call it, from outside"));
+    }
     if source.needs_secret && channel.secrets.is_empty() {
         return Err(Failure::invalid("the channel has no secret to sign with"));
     }

@@ -9,6 +9,7 @@
 //! Chats also share [`item`], which asks a JSON object by path, and [`talk`], which makes touches and replies of messages.
 
 pub mod aliases;
+pub mod asterisk;
 pub mod chat;
 pub mod chatwoot;
 pub mod dialogflow;
@@ -19,6 +20,7 @@ pub mod form;
 pub mod google_ads;
 pub mod hubspot_form;
 mod hubspot_proof;
+pub mod imap;
 mod item;
 mod json;
 mod letter;
@@ -61,7 +63,9 @@ pub static SOURCES: &[&Source] = &[
     &web_to_lead::SOURCE,
     &hubspot_form::SOURCE,
     &twilio::SOURCE,
+    &asterisk::SOURCE,
     &mail::SOURCE,
+    &imap::SOURCE,
     &telegram::SOURCE,
     &whatsapp::SOURCE,
     &messenger::SOURCE,
@@ -88,6 +92,7 @@ pub struct Source {
     pub needs_secret: bool,
     /// The keys of `[[channel]]` that only this source has.
     pub settings: &'static [Setting],
+    /// None where we open the connection ourselves, see [`crate::feeds`].
     pub methods: &'static [Method],
     /// Is it genuine? Over the raw bytes.
     pub verify: fn(&Request, &Channel) -> Result<(), Denied>,
@@ -123,6 +128,10 @@ pub enum Value {
     Texts,
     /// One of these words; the first where nothing is written.
     Word(&'static [&'static str]),
+    /// The number of a TCP port.
+    Port,
+    /// A duration with its unit.
+    Span,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

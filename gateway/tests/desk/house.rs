@@ -101,7 +101,8 @@ pub(crate) fn rules(id: &str, channels: &[Channel]) -> Rules {
     }
 }
 
-/// `site` (a form), `bot` (a chat with a secret), `mute` (a chat without), `keyed` (a form with a key in its address).
+/// `site` (a form), `bot` (a chat with a secret), `mute` (a chat without), `keyed` (a form with a key in its address),
+/// `inbox` (a mailbox that is read).
 fn view(id: &str) -> WorkspaceView {
     let mut channels = vec![channel(id, &format!("{id}-site"), "form")];
     if id == "demo" {
@@ -110,7 +111,7 @@ fn view(id: &str) -> WorkspaceView {
         keyed.url_key = Some(SecretString::from("k3y"));
         keyed.url.push_str(".k3y");
         channels[0] = channel(id, "site", "form");
-        channels.extend([bot, channel(id, "mute", "telegram"), keyed]);
+        channels.extend([bot, channel(id, "mute", "telegram"), keyed, channel(id, "inbox", "imap")]);
     }
     WorkspaceView { rules: Arc::new(rules(id, &channels)), channels, consumers: BTreeSet::from(["crm".to_owned()]) }
 }

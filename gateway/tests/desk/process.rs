@@ -99,6 +99,7 @@ async fn a_sample_needs_a_channel_that_can_sign() {
     let house = House::open();
     let sample = async |id: &str, body| house.post(&format!("/v1/workspaces/demo/channels/{id}/sample"), body).await;
     assert_eq!(sample("mute", "{}").await.problem(), (422, "the channel has no secret to sign with".to_owned()));
+    assert_eq!(sample("inbox", "{}").await.problem().0, 422, "it is fetched");
     assert_eq!(sample("nothing", "{}").await.problem().0, 404);
     assert_eq!(sample("other-site", "{}").await.problem().0, 404, "of another workspace");
     assert_eq!(sample("site", r#"{"synthetic": "real"}"#).await.problem().0, 422);

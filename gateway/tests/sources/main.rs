@@ -4,6 +4,7 @@
 
 mod chat_proof;
 mod chats;
+mod feeds;
 mod fixtures;
 mod form;
 mod forms;

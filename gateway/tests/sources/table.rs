@@ -4,7 +4,7 @@ use crate::support::{channel, now, request};
 use crate::{fixtures, support};
 use gateway::channel::Channel;
 use gateway::sources::{Answer, Reading, Refusal, Request, SOURCES, Sample, Source, source};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use lead::entry::Signal;
 
 fn sample(nonce: &str) -> Sample {
@@ -30,11 +30,17 @@ fn read(source: &Source, channel: &Channel, sample: &Sample) -> Result<Reading, 
     support::read_asking(source, channel, request, "sample")
 }
 
+/// We open the connection ourselves (a test beside the feeds holds that one of them does), so there is no address to
+/// paste anywhere, and no request to be proven.
+fn is_fetched(row: &Source) -> bool {
+    ["asterisk", "imap"].contains(&row.name)
+}
+
 #[test]
 fn every_source_is_found_by_its_name_and_takes_a_method() {
     for row in SOURCES.iter().copied() {
         assert_eq!(source(row.name).unwrap().name, row.name);
-        assert!(!row.methods.is_empty());
+        assert!(!row.methods.is_empty() || is_fetched(row));
     }
     assert!(source("fax").is_none());
 }
@@ -42,7 +48,7 @@ fn every_source_is_found_by_its_name_and_takes_a_method() {
 #[test]
 fn every_source_has_help_and_recorded_requests_of_every_outcome() {
     for row in SOURCES.iter().copied() {
-        assert!(row.help.starts_with("# ") && row.help.contains("{url}"), "{}", row.name);
+        assert!(row.help.starts_with("# ") && row.help.contains("{url}") != is_fetched(row), "{}", row.name);
         let outcomes: String = fixtures::names(row.name)
             .iter()
             .map(|name| {
@@ -87,7 +93,7 @@ fn a_sample_needs_nothing_but_its_nonce_and_is_its_own_event() {
 
 #[test]
 fn a_sample_is_signed_with_the_current_secret() {
-    for row in SOURCES.iter().copied().filter(|row| !row.anonymous) {
+    for row in SOURCES.iter().copied().filter(|row| !row.anonymous && !is_fetched(row)) {
         let mut channel = channel(row.name);
         channel.secrets = vec!["new".to_owned().into(), "old".to_owned().into()];
         let (request, _) = arriving(row, &channel, &sample("one"));
@@ -112,7 +118,8 @@ fn no_source_panics_on_garbage() {
     ];
     for row in SOURCES.iter().copied() {
         for (media_type, body) in types.iter().flat_map(|kind| bodies.iter().map(move |body| (kind, body))) {
-            for method in row.methods {
+            let methods = if is_fetched(row) { &[Method::POST] } else { row.methods };
+            for method in methods {
                 let headers = [("content-type", *media_type), ("authorization", "Basic !"), ("accept", "text/html")];
                 let request = request(method.clone(), "https://leads.example.com/in/x?%&=", &headers, body.to_vec());
                 let _ = (row.verify)(&request, &channel(row.name));

@@ -2,8 +2,9 @@
 
 use super::Backend;
 use super::made::{ENOUGH, NO_WAIT, batch, entry, event, shop};
+use crate::Duty;
 use crate::commit::Position;
-use lead::ids::WorkspaceId;
+use lead::ids::{ChannelId, WorkspaceId};
 use std::time::Duration;
 
 pub(super) async fn inbox(backend: &dyn Backend) {
@@ -83,4 +84,29 @@ pub(super) async fn consumers(backend: &dyn Backend) {
         assert_eq!(ledger.consumer(&shop(), "crm").await.unwrap(), Position(is));
     }
     assert_eq!(ledger.consumer(&shop(), "other").await.unwrap(), Position(0));
+}
+
+pub(super) async fn leases(backend: &dyn Backend) {
+    let (ledger, mailbox) = (backend.ledger(), ChannelId::new("mailbox"));
+    let duties = [(Duty::Decide, "worker"), (Duty::Feed(&mailbox), "one gateway")];
+    for (duty, holder) in duties {
+        assert!(ledger.lease(&shop(), duty, holder, ENOUGH).await.unwrap(), "{duty:?}");
+    }
+    for (duty, holder) in duties {
+        assert!(ledger.lease(&shop(), duty, holder, ENOUGH).await.unwrap(), "{duty:?} is kept");
+        ledger.give_back(&shop(), duty, "a stranger").await.unwrap();
+        ledger.give_back(&shop(), duty, holder).await.unwrap();
+        assert!(ledger.lease(&shop(), duty, "another", ENOUGH).await.unwrap(), "{duty:?} was given back");
+    }
+}
+
+pub(super) async fn notes(backend: &dyn Backend) {
+    let ledger = backend.ledger();
+    assert_eq!(ledger.note(&shop(), "mailbox").await.unwrap(), None);
+    for text in ["as far as here", "and on to there"] {
+        ledger.put_note(&shop(), "mailbox", text).await.unwrap();
+        assert_eq!(ledger.note(&shop(), "mailbox").await.unwrap().as_deref(), Some(text));
+    }
+    assert_eq!(ledger.note(&shop(), "another").await.unwrap(), None);
+    assert_eq!(ledger.note(&WorkspaceId::new("farm"), "mailbox").await.unwrap(), None);
 }

@@ -89,6 +89,13 @@ impl Store {
         Ok(self.db.execute("DELETE FROM aside WHERE ws = ?1 AND uid = ?2", params![ws, uid.bytes()])? > 0)
     }
 
+    pub(super) fn put_note(&mut self, workspace: &WorkspaceId, name: &str, text: &str) -> Result<()> {
+        let ws = self.ws(workspace)?;
+        let sql = "INSERT INTO note (ws, name, text) VALUES (?1, ?2, ?3) ON CONFLICT (ws, name) DO UPDATE SET text = excluded.text";
+        self.db.execute(sql, params![ws, name, text])?;
+        Ok(())
+    }
+
     pub(super) fn keep_rules(&mut self, version: &str, text: &str) -> Result<()> {
         self.db.execute("INSERT OR IGNORE INTO rules (version, text) VALUES (?1, ?2)", [version, text])?;
         Ok(())

@@ -24,6 +24,12 @@ fn ws(db: &Connection, workspace: &WorkspaceId) -> Result<Option<i64>> {
         .optional()?)
 }
 
+pub(super) fn note(db: &Connection, workspace: &WorkspaceId, name: &str) -> Result<Option<String>> {
+    let Some(ws) = ws(db, workspace)? else { return Ok(None) };
+    let mut row = db.prepare_cached("SELECT text FROM note WHERE ws = ?1 AND name = ?2")?;
+    Ok(row.query_row(params![ws, name], |row| row.get(0)).optional()?)
+}
+
 pub(super) fn events(
     db: &Connection,
     workspace: &WorkspaceId,

@@ -7,7 +7,8 @@ use crate::sqlite::Schema;
 
 pub(crate) const SCHEMA: Schema = Schema {
     file: "ledger.db",
-    steps: &["
+    steps: &[
+        "
         CREATE TABLE workspace (
             ws INTEGER PRIMARY KEY,
             name TEXT NOT NULL UNIQUE,
@@ -96,7 +97,16 @@ pub(crate) const SCHEMA: Schema = Schema {
             version TEXT PRIMARY KEY,
             text TEXT NOT NULL
         ) WITHOUT ROWID;
-    "],
+    ",
+        "
+        CREATE TABLE note (
+            ws INTEGER NOT NULL,
+            name TEXT NOT NULL,
+            text TEXT NOT NULL,
+            PRIMARY KEY (ws, name)
+        ) WITHOUT ROWID;
+    ",
+    ],
 };
 
 /// Bits of an event's position that count within its workspace.

@@ -5,7 +5,7 @@
 //! | `lg:{ws}:inbox` | stream | entries to decide: `row`, `entry`, `raw` |
 //! | `lg:{ws}:events` | stream | the clean stream: `id`, `type`, `subject`, `data` |
 //! | `lg:{ws}:head` | hash | `born`, `epoch`, `cursor`, `resting`: the fence |
-//! | `lg:{ws}:lease` | string | who decides now, for some seconds |
+//! | `lg:{ws}:lease`, `lg:{ws}:lease:feed:<channel>` | string | who decides now, who keeps a feed, for some seconds |
 //! | `lg:{ws}:seen` … `lg:{ws}:floor` | hash | the records, a hash for each kind |
 //! | `lg:{ws}:leads`, `lg:{ws}:waiting:<channel>` | sorted set | leads by arrival; those nobody has contacted |
 //! | `lg:{ws}:timers`, `lg:{ws}:queue` | sorted set | what is due when; who waits since when |
@@ -15,10 +15,12 @@
 //! | `lg:{ws}:refill`, `lg:{ws}:refill:<gateway>` | hash, stream | who brings back what was lost, and what it brings |
 //! | `lg:{ws}:aside`, `lg:{ws}:aside:<kind>` | hash, stream | what was set aside, found by uid and listed by kind |
 //! | `lg:{ws}:attempts`, `lg:{ws}:consumers` | hash | tries of an entry; how far readers have come |
+//! | `lg:{ws}:notes` | hash | how far feeds have come, by channel |
 //! | `lg:store`, `lg:workers`, `lg:rules`, `lg:workspaces` | hash, sorted set, hash, set | of all workspaces together |
 //!
 //! The braces make all keys of a workspace one slot of a cluster.
 
+use crate::Duty;
 use lead::ids::{ChannelId, WorkspaceId};
 use lead::record::Key;
 
@@ -47,6 +49,13 @@ impl Keys {
         format!("{}{name}", self.prefix)
     }
 
+    pub(super) fn lease(&self, duty: Duty<'_>) -> String {
+        match duty {
+            Duty::Decide => self.at("lease"),
+            Duty::Feed(channel) => format!("{}lease:feed:{channel}", self.prefix),
+        }
+    }
+
     pub(super) fn waiting(&self, channel: &ChannelId) -> String {
         format!("{}waiting:{channel}", self.prefix)
     }
@@ -62,7 +71,7 @@ impl Keys {
 }
 
 /// Keys that are there or not, with their types; another type means that somebody else writes here.
-pub(super) const TYPES: [(&str, &str); 22] = [
+pub(super) const TYPES: [(&str, &str); 23] = [
     ("inbox", "stream"),
     ("events", "stream"),
     ("head", "hash"),
@@ -85,6 +94,7 @@ pub(super) const TYPES: [(&str, &str); 22] = [
     ("refill", "hash"),
     ("aside", "hash"),
     ("attempts", "hash"),
+    ("notes", "hash"),
 ];
 
 /// The hash a record lies in, and its field.

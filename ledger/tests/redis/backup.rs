@@ -11,7 +11,7 @@ use lead::state::{Contact, Exclusion};
 use lead::time::At;
 use ledger::journal::{Bounds, Journal, Row};
 use ledger::redis::{Dial as _, Dump, Durability, Forwarder, Forwarding, Redis};
-use ledger::{Arrived, Batch, Ledger as _, Position};
+use ledger::{Arrived, Batch, Duty, Ledger as _, Position};
 use redis::aio::MultiplexedConnection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -135,8 +135,10 @@ async fn copied(server: &Server, folder: &Path) -> Gateway {
     gateway.journal.append((1..=3).map(row).collect()).await.unwrap();
     gateway.sent(3).await;
     let claim = ledger.claim(&shop()).await.unwrap();
-    ledger.lease(&shop(), "worker", Duration::from_secs(60)).await.unwrap();
+    ledger.lease(&shop(), Duty::Decide, "worker", Duration::from_secs(60)).await.unwrap();
     ledger.present("worker", Duration::from_secs(60)).await.unwrap();
+    ledger.lease(&shop(), Duty::Feed(&ChannelId::new("mailbox")), "gateway", Duration::from_secs(60)).await.unwrap();
+    ledger.put_note(&shop(), "mailbox", "as far as here").await.unwrap();
     let inbox = ledger.inbox(&shop(), Position(0), 9, NOW).await.unwrap();
     ledger.keep_rules("v1", "rules").await.unwrap();
     ledger.attempt(&shop(), inbox[0].entry.uid).await.unwrap();
@@ -163,7 +165,7 @@ async fn a_backup_comes_back_whole_and_gateways_send_what_it_does_not_hold() {
     let dump = Dump::open(folder.path(), &quiet).unwrap();
     let restored = store.restore(&dump, &quiet).await.unwrap();
     let mut after = everything(&mut raw(&new).await).await;
-    for gone in ["lg:{shop}:lease", "lg:workers"] {
+    for gone in ["lg:{shop}:lease", "lg:{shop}:lease:feed:mailbox", "lg:workers"] {
         assert!(before.remove(gone).is_some() && !after.contains_key(gone), "{gone}");
     }
     assert_eq!((restored.workspaces, restored.keys), (1, before.len()));

@@ -4,12 +4,12 @@ use crate::server::Server;
 use async_trait::async_trait;
 use bytes::Bytes;
 use lead::entry::Entry;
-use lead::ids::WorkspaceId;
+use lead::ids::{ChannelId, WorkspaceId};
 use lead::time::At;
 use ledger::conformance::{self, Backend};
 use ledger::journal::{Bounds, Journal, Row};
 use ledger::redis::{Durability, Forwarder, Forwarding, Redis};
-use ledger::{Ledger, SharedLedger};
+use ledger::{Duty, Ledger, SharedLedger};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -89,6 +89,21 @@ impl Backend for OnRedis {
 async fn the_ledger_on_redis_is_a_ledger() {
     let server = || Server::start(&["--appendonly", "yes", "--appendfsync", "always"]);
     conformance::run(async || OnRedis::fresh(server())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_duty_that_one_has_is_refused_to_another_until_its_lease_ends() {
+    let backend = OnRedis::fresh(Server::start(&[]));
+    let (shop, mailbox) = (WorkspaceId::new("shop"), ChannelId::new("mailbox"));
+    for duty in [Duty::Decide, Duty::Feed(&mailbox)] {
+        let lease = async |holder, life| backend.ledger.lease(&shop, duty, holder, life).await.unwrap();
+        let (short, long) = (Duration::from_millis(200), Duration::from_secs(60));
+        assert!(lease("one", short).await, "{duty:?}");
+        assert!(!lease("another", long).await, "{duty:?}");
+        tokio::time::sleep(2 * short).await;
+        assert!(lease("another", long).await, "{duty:?}: the first one is missed");
+        assert!(!lease("one", long).await, "{duty:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

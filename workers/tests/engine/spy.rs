@@ -7,7 +7,7 @@ use lead::record::{Key, Record};
 use lead::state;
 use lead::time::At;
 use ledger::{
-    Account, Arrived, Batch, Claim, Error, Keep, LeadFilter, Ledger, Position, Published, Result, SetAside,
+    Account, Arrived, Batch, Claim, Duty, Error, Keep, LeadFilter, Ledger, Position, Published, Result, SetAside,
     SharedLedger,
 };
 use std::collections::BTreeMap;
@@ -71,11 +71,17 @@ impl Ledger for Spy {
         self.real.commit(workspace, claim, batch).await
     }
 
-    async fn lease(&self, workspace: &WorkspaceId, holder: &str, life: Duration) -> Result<bool> {
-        self.real.lease(workspace, holder, life).await
+    async fn lease(&self, workspace: &WorkspaceId, duty: Duty<'_>, holder: &str, life: Duration) -> Result<bool> {
+        self.real.lease(workspace, duty, holder, life).await
     }
-    async fn give_back(&self, workspace: &WorkspaceId, holder: &str) -> Result<()> {
-        self.real.give_back(workspace, holder).await
+    async fn give_back(&self, workspace: &WorkspaceId, duty: Duty<'_>, holder: &str) -> Result<()> {
+        self.real.give_back(workspace, duty, holder).await
+    }
+    async fn note(&self, workspace: &WorkspaceId, name: &str) -> Result<Option<String>> {
+        self.real.note(workspace, name).await
+    }
+    async fn put_note(&self, workspace: &WorkspaceId, name: &str, text: &str) -> Result<()> {
+        self.real.put_note(workspace, name, text).await
     }
     async fn present(&self, holder: &str, life: Duration) -> Result<usize> {
         self.real.present(holder, life).await

@@ -5,20 +5,30 @@
 //! fixtures in `tests/fixtures/sources/<name>/`.
 //!
 //! Beside the sources lie the readers they share: [`json`], [`urlencoded`] and [`multipart`] turn a body into ordered
-//! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`signature`] compares proofs.
+//! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`phases`] into calls, [`signature`]
+//! compares proofs.
 
 pub mod aliases;
+pub mod call;
 mod fields;
 pub mod form;
+pub mod freeswitch;
+mod freeswitch_cdr;
 mod json;
 mod letter;
 pub mod mail;
 mod multipart;
+mod phases;
+pub mod plivo;
+mod plivo_proof;
 mod signature;
 pub mod telegram;
+pub mod telnyx;
 pub mod twilio;
 mod twilio_proof;
 mod urlencoded;
+pub mod vonage;
+mod vonage_proof;
 
 use crate::channel::Channel;
 use bytes::Bytes;
@@ -32,6 +42,11 @@ use std::collections::BTreeMap;
 pub static SOURCES: &[&Source] = &[
     &form::SOURCE,
     &twilio::SOURCE,
+    &telnyx::SOURCE,
+    &plivo::SOURCE,
+    &vonage::SOURCE,
+    &freeswitch::SOURCE,
+    &call::SOURCE,
     &mail::SOURCE,
     &telegram::SOURCE,
 ];

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod calls;
 mod fixtures;
 mod form;
+mod freeswitch;
 mod mail;
+mod proofs;
 mod support;
 mod table;
 mod telegram;

@@ -242,6 +242,7 @@ def status(leg, word, second, **more):
 VONAGE = [
     vonage("answer_get", None, method="GET", url=f"{URL}?{urlencode({**ANSWER, 'SipHeader_X-Name': 'Анна'})}"),
     vonage("answer_post", ANSWER, url=f"{URL}/answer"),
+    vonage("event_at_answer", status(VONAGE_IN, "completed", 53), url=f"{URL}/answer"),
     vonage("started", status(VONAGE_IN, "started", 0)),
     vonage("ringing", status(VONAGE_IN, "ringing", 0)),
     vonage("answered_by_ncco", status(VONAGE_IN, "answered", 1, start_time=None, rate=None)),
@@ -365,6 +366,8 @@ FREESWITCH = [
     freeswitch("profile_a_key", OLD),
     freeswitch("missed", cdr([profile()], hangup_cause="ORIGINATOR_CANCEL")),
     freeswitch("menu_only", cdr([profile()], answer_epoch=str(START + 1), billsec="51")),
+    freeswitch("voicemail", cdr([profile(bridged=30, reached="app=voicemail:default 198.51.100.7 101"), profile()],
+                                answer_epoch=str(START + 29), billsec="23")),
     freeswitch("queue", cdr([profile()], answer_epoch=str(START + 1), cc_queue="sales@pbx.example",
                             cc_agent="1001@pbx.example", cc_queue_answered_epoch=str(START + 20))),
     freeswitch("own_phone", cdr([profile(number="101", to="74950000001", context="default", name="Ivan", bridged=8,

@@ -35,23 +35,10 @@ fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
     signature::is_shown_or_keyed(request, channel)
 }
 
+#[rustfmt::skip]
 const USED: &[&str] = &[
-    "agent",
-    "answered_at",
-    "at",
-    "by",
-    "call",
-    "cause",
-    "direction",
-    "event",
-    "from",
-    "name",
-    "phase",
-    "recording_url",
-    "routed_to",
-    "started_at",
-    "talk_s",
-    "to",
+    "agent", "answered_at", "at", "by", "call", "cause", "direction", "event", "from", "name", "phase",
+    "recording_url", "routed_to", "started_at", "talk_s", "to",
 ];
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {

@@ -1,8 +1,9 @@
 //! How does FreeSWITCH's record of a leg become the phases of one call?
 //!
 //! `mod_json_cdr` posts each leg once, when it has ended. The leg that came into the switch knows the whole call: the
-//! first of its caller profiles says where it came in, and `bridged_time` when a person was on the line. That it was
-//! answered may only be a menu. Legs that the switch placed itself add nothing (`mod_json_cdr.c`,
+//! first of its caller profiles says where it came in, and `bridged_time` when a person was on the line, unless it was
+//! bridged to an application: the dialplan that ships with FreeSWITCH reaches voicemail as `loopback/app=voicemail:…`.
+//! That it was answered may only be a menu. Legs that the switch placed itself add nothing (`mod_json_cdr.c`,
 //! `switch_ivr_generate_json_cdr` in `switch_ivr.c`).
 //!
 //! Assumption: calls from outside come in through the dialplan contexts of the setting `inbound_contexts`; any other
@@ -79,7 +80,7 @@ impl Leg<'_> {
     /// When it began, who answered, when it ended.
     fn tell(&self) -> Reading {
         let (start, end) = (self.cdr.epoch("start_epoch"), self.cdr.epoch("end_epoch"));
-        let bridged = self.cdr.bridged();
+        let bridged = self.cdr.bridged().filter(|_| !self.cdr.reached_machine());
         let answer = bridged.map(|at| (AnsweredBy::Human, at));
         let answer = answer.or_else(|| Some((AnsweredBy::Machine, self.cdr.epoch("answer_epoch")?)));
         let talk_s = bridged.zip(end).and_then(|(from, to)| u32::try_from(to.since(from).as_secs()).ok());
@@ -101,7 +102,7 @@ impl Leg<'_> {
             direction: if outbound { Direction::Outbound } else { Direction::Inbound },
             from: profile.caller_id_number.as_deref().map(|number| self.number(number)),
             to: profile.destination_number.as_deref().map(|number| self.number(number)),
-            name: profile.caller_id_name.as_deref().filter(|_| !outbound).and_then(|name| Self::name(name)),
+            name: profile.caller_id_name.as_deref().filter(|_| !outbound).and_then(Self::name),
             agent: agent.filter(|_| !matches!(phase, Phase::Ringing)),
             occurred_at,
             ..bare_call(self.uuid, phase)
@@ -119,7 +120,7 @@ impl Leg<'_> {
     /// Whom the caller was bridged to: the agent of a queue, or the last leg that was placed for him.
     fn agent(&self) -> Option<String> {
         let queue = self.cdr.variable("cc_agent").map(|agent| agent.split('@').next().unwrap_or(agent));
-        let dialled = || self.cdr.flows.iter().find_map(|flow| flow.profile.reached());
+        let dialled = || self.cdr.reached();
         queue.or_else(dialled).map(person)
     }
 

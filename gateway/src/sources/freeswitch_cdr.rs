@@ -13,10 +13,12 @@ use crate::channel::Channel;
 use data_encoding::BASE64;
 use lead::time::At;
 use percent_encoding::percent_decode;
-use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 pub(super) const ENCODED_VALUES: Setting = Setting {
     name: "encode_values",
@@ -68,6 +70,7 @@ struct Originatees {
 #[serde(default)]
 struct Originatee {
     destination_number: Option<String>,
+    chan_name: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -75,12 +78,6 @@ struct Originatee {
 struct Times {
     /// Microseconds since 1970; 0 is never.
     bridged_time: Option<String>,
-}
-
-impl Profile {
-    pub(super) fn reached(&self) -> Option<&str> {
-        self.originatee.originatee_caller_profiles.first()?.destination_number.as_deref()
-    }
 }
 
 static NOBODY: Profile = Profile {
@@ -95,9 +92,10 @@ static NOBODY: Profile = Profile {
 impl Cdr {
     pub(super) fn of(request: &Request, channel: &Channel) -> Result<Self, Refusal> {
         let json = body(&request.body)?;
-        let read: Written = serde_json::from_str(&String::from_utf8_lossy(&json)).map_err(why)?;
-        let Written { variables, flows, channel_data } = read;
-        let mut cdr = Self { variables: variables.0, flows, direction: channel_data.direction };
+        let mut cdr = written(&String::from_utf8_lossy(&json)).map_err(|_| Refusal::Unreadable(NOT_ONE))?;
+        if cdr.flows.is_empty() && cdr.variable("uuid").is_none() {
+            return Err(Refusal::Unreadable(NOT_ONE));
+        }
         if channel.setting(ENCODED_VALUES.name) != Some("off") {
             cdr.variables.iter_mut().for_each(|(_, value)| decode(value));
         }
@@ -118,6 +116,23 @@ impl Cdr {
         self.flows.last().map_or(&NOBODY, |flow| &flow.profile)
     }
 
+    /// The last leg that was placed for this one.
+    fn placed(&self) -> Option<&Originatee> {
+        self.flows.iter().find_map(|flow| flow.profile.originatee.originatee_caller_profiles.first())
+    }
+
+    /// The number that the last leg was placed to.
+    pub(super) fn reached(&self) -> Option<&str> {
+        self.placed()?.destination_number.as_deref()
+    }
+
+    /// Was the last leg an application of the switch?
+    pub(super) fn reached_machine(&self) -> bool {
+        let names = self.placed().map(|leg| [&leg.destination_number, &leg.chan_name]);
+        let is_app = |name: &str| name.strip_prefix("loopback/").unwrap_or(name).starts_with("app=");
+        names.is_some_and(|names| names.into_iter().flatten().any(|name| is_app(name)))
+    }
+
     /// Seconds since 1970; 0 is never.
     pub(super) fn epoch(&self, name: &str) -> Option<At> {
         let secs: i64 = self.variable(name)?.parse().ok()?;
@@ -131,10 +146,6 @@ impl Cdr {
         let queue = || self.epoch("cc_queue_answered_epoch");
         first.map(|micros| At::from_millis(micros / 1000)).or_else(queue).or_else(|| self.epoch("bridge_epoch"))
     }
-}
-
-fn why(error: serde_json::Error) -> Refusal {
-    Refusal::Unreadable(if error.to_string().starts_with(TOO_MANY) { TOO_MANY } else { NOT_ONE })
 }
 
 /// The JSON in the body.
@@ -154,120 +165,67 @@ fn decode(value: &mut String) {
     }
 }
 
-/// The record as it is written.
-#[derive(Default)]
-struct Written {
-    variables: Variables,
-    flows: Vec<Flow>,
-    channel_data: ChannelData,
+fn written(json: &str) -> serde_json::Result<Cdr> {
+    let mut cdr = Cdr::default();
+    for (key, value) in serde_json::from_str::<Entries<&RawValue>>(json)?.0 {
+        match key.as_str() {
+            "variables" => cdr.variables.extend(variables(value)?),
+            "callflow" => cdr.flows.extend(flows(value)?),
+            "channel_data" => cdr.direction = serde_json::from_str::<ChannelData>(value.get())?.direction,
+            _ => {}
+        }
+    }
+    Ok(cdr)
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Deserialize)]
 struct ChannelData {
     direction: Option<String>,
 }
 
-impl<'de> Deserialize<'de> for Written {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(WrittenVisitor)
-    }
-}
-
-struct WrittenVisitor;
-
-impl<'de> Visitor<'de> for WrittenVisitor {
-    type Value = Written;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a call record")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
-        let mut written = Written::default();
-        let mut keys = 0;
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            keys += 1;
-            if keys > MOST_FIELDS {
-                return Err(A::Error::custom(TOO_MANY));
-            }
-            match &*key {
-                "variables" => written.variables.0.extend(map.next_value::<Variables>()?.0),
-                "callflow" => written.flows.extend(map.next_value::<Flows>()?.0),
-                "channel_data" => written.channel_data = map.next_value()?,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        let known = |name| written.variables.0.iter().any(|(known, _)| known == name);
-        if known("uuid") || !written.flows.is_empty() { Ok(written) } else { Err(A::Error::custom(NOT_ONE)) }
-    }
-}
-
 /// One profile, or all of them.
-struct Flows(Vec<Flow>);
+fn flows(value: &RawValue) -> serde_json::Result<Vec<Flow>> {
+    let text = value.get();
+    if text.starts_with('[') { serde_json::from_str(text) } else { serde_json::from_str(text).map(|one| vec![one]) }
+}
 
-impl<'de> Deserialize<'de> for Flows {
+/// Texts and numbers; others are no variables.
+fn variables(value: &RawValue) -> serde_json::Result<Vec<(String, String)>> {
+    let entries: Entries<serde_json::Value> = serde_json::from_str(value.get())?;
+    let text = |value| match value {
+        serde_json::Value::String(text) => Some(text),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    Ok(entries.0.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect())
+}
+
+/// An object in which a key may come twice, as no map would keep it.
+struct Entries<V>(Vec<(String, V)>);
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FlowsVisitor)
+        deserializer.deserialize_map(EntriesVisitor(PhantomData))
     }
 }
 
-struct FlowsVisitor;
+struct EntriesVisitor<V>(PhantomData<V>);
 
-impl<'de> Visitor<'de> for FlowsVisitor {
-    type Value = Flows;
+impl<'de, V: Deserialize<'de>> Visitor<'de> for EntriesVisitor<V> {
+    type Value = Entries<V>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a callflow")
+        f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Flows, A::Error> {
-        let flow = Flow::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-        Ok(Flows(vec![flow]))
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Flows, A::Error> {
-        let mut flows = Vec::new();
-        while let Some(flow) = list.next_element()? {
-            flows.push(flow);
-        }
-        Ok(Flows(flows))
-    }
-}
-
-/// Texts and numbers by name; a name that comes twice keeps its first value.
-#[derive(Default)]
-struct Variables(Vec<(String, String)>);
-
-impl<'de> Deserialize<'de> for Variables {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(VariablesVisitor)
-    }
-}
-
-struct VariablesVisitor;
-
-impl<'de> Visitor<'de> for VariablesVisitor {
-    type Value = Variables;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("channel variables")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Variables, A::Error> {
-        let mut variables = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, serde_json::Value>()? {
-            if variables.len() == MOST_FIELDS {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<V>, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            if entries.len() == MOST_FIELDS {
                 return Err(A::Error::custom(TOO_MANY));
             }
-            match value {
-                serde_json::Value::String(text) => variables.push((name, text)),
-                serde_json::Value::Number(number) => variables.push((name, number.to_string())),
-                _ => {}
-            }
+            entries.push(entry);
         }
-        Ok(Variables(variables))
+        Ok(Entries(entries))
     }
 }

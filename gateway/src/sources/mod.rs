@@ -24,6 +24,7 @@ mod plivo_proof;
 mod signature;
 pub mod telegram;
 pub mod telnyx;
+mod telnyx_proof;
 pub mod twilio;
 mod twilio_proof;
 mod urlencoded;

@@ -46,41 +46,13 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     })
 }
 
+#[rustfmt::skip]
 const USED: &[&str] = &[
-    "ALegRequestUUID",
-    "ALegUUID",
-    "AnswerTime",
-    "BillDuration",
-    "BillRate",
-    "CallStatus",
-    "CallUUID",
-    "CallerName",
-    "DialALegUUID",
-    "DialAction",
-    "DialBLegBillDuration",
-    "DialBLegDuration",
-    "DialBLegFrom",
-    "DialBLegHangupCause",
-    "DialBLegStatus",
-    "DialBLegTo",
-    "DialBLegUUID",
-    "DialStatus",
-    "Direction",
-    "Duration",
-    "EndTime",
-    "Event",
-    "From",
-    "HangupCause",
-    "HangupCauseCode",
-    "ParentAuthID",
-    "RecordFile",
-    "RecordUrl",
-    "RecordingID",
-    "RequestUUID",
-    "SessionStart",
-    "StartTime",
-    "To",
-    "TotalCost",
+    "ALegRequestUUID", "ALegUUID", "AnswerTime", "BillDuration", "BillRate", "CallStatus", "CallUUID", "CallerName",
+    "DialALegUUID", "DialAction", "DialBLegBillDuration", "DialBLegDuration", "DialBLegFrom", "DialBLegHangupCause",
+    "DialBLegStatus", "DialBLegTo", "DialBLegUUID", "DialStatus", "Direction", "Duration", "EndTime", "Event", "From",
+    "HangupCause", "HangupCauseCode", "ParentAuthID", "RecordFile", "RecordUrl", "RecordingID", "RequestUUID",
+    "SessionStart", "StartTime", "To", "TotalCost",
 ];
 
 /// What happens on a leg to one of our people, while it does.

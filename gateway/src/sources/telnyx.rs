@@ -1,8 +1,8 @@
 //! How do Telnyx's webhooks become the phases of one call?
 //!
 //! A session (`call_session_id`) holds the customer's leg and the legs to our people. Call Control posts JSON; TeXML
-//! posts Twilio's fields, which Twilio's reader reads. Both are signed alike, with Ed25519 over timestamp and body
-//! (developers.telnyx.com, "Receiving webhooks"; `telnyx/lib/webhook_verification.py` of the Python SDK).
+//! posts Twilio's fields, which Twilio's reader reads (developers.telnyx.com, "Receiving webhooks" and the callbacks of
+//! its API reference). The proofs are in [`super::telnyx_proof`].
 //!
 //! Assumptions:
 //! - Only `call.initiated` says a leg's direction. Of the others, the leg to one of our own numbers is the
@@ -12,18 +12,14 @@
 
 use super::phases::{self, Event, ended, ignored, once, reading};
 use super::{
-    Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, signature, twilio,
+    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
+    telnyx_proof, twilio,
 };
 use crate::channel::Channel;
-use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use http::{Method, StatusCode};
 use lead::entry::{AnsweredBy, Call, Direction, Kind, Phase};
 use lead::time::At;
-use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 pub const SOURCE: Source = Source {
     name: "telnyx",
@@ -31,20 +27,13 @@ pub const SOURCE: Source = Source {
     body: BodyLimit::Json,
     anonymous: false,
     needs_secret: false,
-    settings: &[PUBLIC_KEY, NUMBERS, phases::OUTBOUND_LEGS, phases::MACHINE_DETECTION],
+    settings: &[telnyx_proof::PUBLIC_KEY, NUMBERS, phases::OUTBOUND_LEGS, phases::MACHINE_DETECTION],
     methods: &[Method::POST],
-    verify,
+    verify: telnyx_proof::verify,
     read,
     answer,
     sample,
     help: HELP,
-};
-
-const PUBLIC_KEY: Setting = Setting {
-    name: "public_key",
-    value: Value::Texts,
-    required: true,
-    expected: "a list with the public key of your Telnyx account, as its portal shows it",
 };
 
 const NUMBERS: Setting = Setting {
@@ -53,56 +42,6 @@ const NUMBERS: Setting = Setting {
     required: false,
     expected: "a list of your further numbers that the same application answers",
 };
-
-const SIGNATURE: &str = "telnyx-signature-ed25519";
-const TIMESTAMP: &str = "telnyx-timestamp";
-const TOLERANCE_SECS: u64 = 300;
-
-fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    let keys: Vec<[u8; 32]> = public_keys(channel).collect();
-    if keys.is_empty() {
-        return Err(Denied::Misconfigured);
-    }
-    let given = request.header(SIGNATURE).ok_or(Denied::Missing)?;
-    let stamp = request.header(TIMESTAMP).ok_or(Denied::Missing)?;
-    let sent = stamp.parse::<u32>().map_err(|_| Denied::Wrong)?;
-    let now = request.received_at.millis().div_euclid(1000);
-    if now.abs_diff(sent.into()) > TOLERANCE_SECS {
-        return Err(Denied::Stale);
-    }
-    // Telnyx sends no empty body; without one it is the edge that asks, and the costly part can wait.
-    if request.body.is_empty() {
-        return Err(Denied::Wrong);
-    }
-    let given = BASE64.decode(given.as_bytes()).map_err(|_| Denied::Wrong)?;
-    let signed = signed(stamp, &request.body);
-    let genuine = keys.iter().any(|key| UnparsedPublicKey::new(&ED25519, key).verify(&signed, &given).is_ok());
-    if genuine { Ok(()) } else { Err(Denied::Wrong) }
-}
-
-fn signed(stamp: &str, body: &[u8]) -> Vec<u8> {
-    [stamp.as_bytes(), b"|", body].concat()
-}
-
-/// Telnyx's keys, and one for each of our own secrets: the samples are signed with it.
-fn public_keys(channel: &Channel) -> impl Iterator<Item = [u8; 32]> {
-    let own = channel.secrets.iter().map(SecretString::expose_secret).filter_map(sample_key);
-    let own = own.filter_map(|pair| pair.public_key().as_ref().try_into().ok());
-    channel.each_setting(PUBLIC_KEY.name).filter_map(public_key).chain(own)
-}
-
-/// 32 bytes in base64 or hex, bare or behind the head of a DER key (RFC 8410).
-fn public_key(text: &str) -> Option<[u8; 32]> {
-    const DER: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-    let text = text.trim().as_bytes();
-    let bytes = HEXLOWER_PERMISSIVE.decode(text).or_else(|_| BASE64.decode(text)).ok()?;
-    bytes.strip_prefix(&DER).unwrap_or(&bytes).try_into().ok()
-}
-
-fn sample_key(secret: &str) -> Option<Ed25519KeyPair> {
-    let seed = Sha256::new_with_prefix(b"leadgate telnyx sample ").chain_update(secret).finalize();
-    Ed25519KeyPair::from_seed_unchecked(&seed).ok()
-}
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if request.is(FORM_TYPE) {
@@ -124,30 +63,12 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     })
 }
 
+#[rustfmt::skip]
 const USED: &[&str] = &[
-    "call_control_id",
-    "call_leg_id",
-    "call_quality_stats.",
-    "call_session_id",
-    "caller_id_name",
-    "connection_codecs",
-    "connection_id",
-    "direction",
-    "event_type",
-    "from",
-    "hangup_cause",
-    "id",
-    "meta.",
-    "occurred_at",
-    "offered_codecs",
-    "public_recording_urls.",
-    "record_type",
-    "recording_id",
-    "recording_urls.",
-    "result",
-    "start_time",
-    "state",
-    "to",
+    "call_control_id", "call_leg_id", "call_quality_stats.", "call_session_id", "caller_id_name", "connection_codecs",
+    "connection_id", "direction", "event_type", "from", "hangup_cause", "id", "meta.", "occurred_at",
+    "offered_codecs", "public_recording_urls.", "record_type", "recording_id", "recording_urls.", "result",
+    "start_time", "state", "to",
 ];
 
 /// What one event says about one leg of a session.
@@ -271,13 +192,9 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         },
         "meta": { "attempt": 1 },
     });
-    let (stamp, body) = ((now.millis() / 1000).to_string(), event.to_string().into_bytes());
+    let body = event.to_string().into_bytes();
     let mut headers = vec![("content-type".to_owned(), JSON_TYPE.to_owned())];
-    if let Some(pair) = signature::current(&channel.secrets).and_then(sample_key) {
-        let proof = pair.sign(&signed(&stamp, &body));
-        headers.push((SIGNATURE.to_owned(), BASE64.encode(proof.as_ref())));
-        headers.push((TIMESTAMP.to_owned(), stamp));
-    }
+    headers.extend(telnyx_proof::headers(channel, &body, now));
     SampleRequest { method: Method::POST, path: String::new(), headers, body, expect: StatusCode::NO_CONTENT }
 }
 

@@ -80,29 +80,11 @@ fn answered_by(event: &Event<'_>) -> AnsweredBy {
 }
 
 /// Parameters that a call's own fields hold already, or that are no business of a reader.
+#[rustfmt::skip]
 const USED: &[&str] = &[
-    "AccountSid",
-    "ApiVersion",
-    "CallDuration",
-    "CallSid",
-    "CallStatus",
-    "CallToken",
-    "CallbackSource",
-    "Called",
-    "Caller",
-    "CallerName",
-    "DialCallDuration",
-    "DialCallSid",
-    "DialCallStatus",
-    "Direction",
-    "Duration",
-    "From",
-    "ParentCallSid",
-    "RecordingUrl",
-    "SequenceNumber",
-    "Timestamp",
-    "To",
-    "RecordingStatus",
+    "AccountSid", "ApiVersion", "CallDuration", "CallSid", "CallStatus", "CallToken", "CallbackSource", "Called",
+    "Caller", "CallerName", "DialCallDuration", "DialCallSid", "DialCallStatus", "Direction", "Duration", "From",
+    "ParentCallSid", "RecordingUrl", "SequenceNumber", "Timestamp", "To", "RecordingStatus",
 ];
 
 /// The customer's leg, or one we placed by API. Answering an inbound leg is our TwiML's doing.

@@ -51,28 +51,11 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     Ok(leg.tell().unwrap_or_else(ignored))
 }
 
+#[rustfmt::skip]
 const USED: &[&str] = &[
-    "call_uuid",
-    "conversation_uuid",
-    "conversation_uuid_from",
-    "conversation_uuid_to",
-    "direction",
-    "duration",
-    "end_time",
-    "from",
-    "headers.",
-    "network",
-    "price",
-    "rate",
-    "reason",
-    "recording_url",
-    "recording_uuid",
-    "size",
-    "start_time",
-    "status",
-    "timestamp",
-    "to",
-    "uuid",
+    "call_uuid", "conversation_uuid", "conversation_uuid_from", "conversation_uuid_to", "direction", "duration",
+    "end_time", "from", "headers.", "network", "price", "rate", "reason", "recording_url", "recording_uuid", "size",
+    "start_time", "status", "timestamp", "to", "uuid",
 ];
 
 /// What one request says about one leg of a conversation.
@@ -208,8 +191,9 @@ const HELP: &str = "\
 3. No NCCO of your own? Set the Answer URL to `{url}` too (GET or POST) and tell the channel what callers get, for example
    `ncco = '[{\"action\": \"connect\", \"timeout\": 30, \"endpoint\": [{\"type\": \"phone\", \"number\": \"15005550002\"}]}]'`.
    Without `ncco` the answer is empty and ends the call.
-4. Vonage signs webhooks by default. If it does not sign your answer webhook, set `signed = \"events\"`; if it signs
-   nothing, `signed = \"if_present\"` and give the channel a `url_key`.
+4. Vonage signs webhooks by default. If it does not sign your answer webhook, set `signed = \"events\"` and let the
+   Answer URL end in `/answer`; if it signs nothing, `signed = \"if_present\"`. Both need a `url_key`, which is then what
+   keeps strangers out.
 5. `machine_detection = \"on\"` if the NCCO's `connect` asks for it; `outbound_legs = \"customers\"` if the application
    calls customers instead of ringing your people when a customer calls.
 6. Recordings: `\"eventUrl\": [\"{url}\"]` in the NCCO's `record`.

@@ -4,6 +4,7 @@
 //! must be fresh; `payload_hash` is the SHA-256 of the body in hex and is demanded of every request that has one
 //! (developer.vonage.com, "Decoding signed webhooks").
 
+use super::phases::Event;
 use super::{Denied, Request, Setting, Value, signature};
 use crate::channel::Channel;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -40,7 +41,7 @@ pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied>
         return Err(Denied::Misconfigured);
     }
     if !request.headers.contains_key("authorization") {
-        return if needs_token(request, channel) { Err(Denied::Missing) } else { Ok(()) };
+        return if may_lack_token(request, channel) { Ok(()) } else { Err(Denied::Missing) };
     }
     let said = request.header("authorization").ok_or(Denied::Wrong)?;
     let (scheme, token) = said.split_once(' ').ok_or(Denied::Wrong)?;
@@ -58,14 +59,22 @@ pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied>
     if covers(&claims, &request.body) { Ok(()) } else { Err(Denied::Wrong) }
 }
 
-/// The answer webhook is the one that is asked with GET, or below the path `/answer`.
-fn needs_token(request: &Request, channel: &Channel) -> bool {
+/// Where a webhook is not signed the secret has to be in the address.
+fn may_lack_token(request: &Request, channel: &Channel) -> bool {
+    let unsigned = match channel.setting(SIGNED.name) {
+        Some("if_present") => true,
+        Some("events") => only_asks(request, channel),
+        _ => false,
+    };
+    unsigned && channel.url_key.is_some()
+}
+
+/// The answer webhook is the one that is asked with GET, or below the path `/answer`. It tells nothing of what became
+/// of the call; before the body is there nothing is told yet.
+fn only_asks(request: &Request, channel: &Channel) -> bool {
     let answer = request.method == Method::GET || request.rest == "answer";
-    match channel.setting(SIGNED.name) {
-        Some("if_present") => false,
-        Some("events") => !answer,
-        _ => true,
-    }
+    let tells = |event: &Event<'_>| event.first(&["status", "recording_url"]).is_some();
+    answer && !Event::of(request, channel, &[]).is_ok_and(|event| tells(&event))
 }
 
 /// What a token says that one of our secrets signed.

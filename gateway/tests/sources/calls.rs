@@ -59,6 +59,7 @@ fn only_a_person_answers_a_call() {
         ("freeswitch", "talk", &["ringing", "answered by Human", "ended after Some(41)"]),
         ("freeswitch", "queue", &["ringing", "answered by Human", "ended after Some(32)"]),
         ("freeswitch", "menu_only", &["ringing", "answered by Machine", "ended after None"]),
+        ("freeswitch", "voicemail", &["ringing", "answered by Machine", "ended after None"]),
         ("freeswitch", "missed", &["ringing", "ended after None"]),
         ("freeswitch", "own_phone", &["ringing", "answered by Human", "ended after Some(43)"]),
         ("freeswitch", "other_leg", &[]),

@@ -180,9 +180,10 @@ fn vonage_is_believed_by_one_algorithm_over_every_byte() {
 
 #[test]
 fn a_setting_says_which_of_vonages_webhooks_are_signed() {
-    let answered = |signed: &str, name: &str, proof: Option<&'static str>| {
+    let answered = |signed: &str, keyed: bool, name: &str, proof: Option<&'static str>| {
         let mut channel = channel("vonage");
         channel.settings.insert("signed", vec![signed.to_owned().into()]);
+        channel.url_key = keyed.then(|| "unguessable".to_owned().into());
         let mut request = recorded("vonage", name);
         request.headers.remove("authorization");
         if let Some(proof) = proof {
@@ -197,11 +198,17 @@ fn a_setting_says_which_of_vonages_webhooks_are_signed() {
         ("events", "answer_get", Ok(())),
         ("events", "answer_post", Ok(())),
         ("events", "ringing", Err(Denied::Missing)),
+        ("events", "event_at_answer", Err(Denied::Missing)),
         ("if_present", "answer_get", Ok(())),
         ("if_present", "ringing", Ok(())),
     ] {
-        assert_eq!(answered(signed, name, None), expected, "{signed}, {name}");
-        assert_eq!(answered(signed, name, Some("Bearer a.b.c")), Err(Denied::Wrong), "{signed}, {name}");
+        assert_eq!(answered(signed, true, name, None), expected, "{signed}, {name}");
+        assert_eq!(
+            answered(signed, false, name, None),
+            Err(Denied::Missing),
+            "{signed}, {name}, no key in the address"
+        );
+        assert_eq!(answered(signed, true, name, Some("Bearer a.b.c")), Err(Denied::Wrong), "{signed}, {name}");
     }
 }
 

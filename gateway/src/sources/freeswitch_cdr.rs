@@ -77,7 +77,7 @@ struct Originatee {
 #[serde(default)]
 struct Times {
     /// Microseconds since 1970; 0 is never.
-    bridged_time: Option<String>,
+    bridged_time: serde_json::Value,
 }
 
 static NOBODY: Profile = Profile {
@@ -141,8 +141,9 @@ impl Cdr {
 
     /// When the caller first had somebody on the line.
     pub(super) fn bridged(&self) -> Option<At> {
-        let micros = self.flows.iter().filter_map(|flow| flow.times.bridged_time.as_deref()?.parse::<i64>().ok());
-        let first = micros.filter(|micros| *micros > 0).min();
+        let micros = |time: &serde_json::Value| time.as_i64().or_else(|| time.as_str()?.parse().ok());
+        let times = self.flows.iter().filter_map(|flow| micros(&flow.times.bridged_time));
+        let first = times.filter(|micros| *micros > 0).min();
         let queue = || self.epoch("cc_queue_answered_epoch");
         first.map(|micros| At::from_millis(micros / 1000)).or_else(queue).or_else(|| self.epoch("bridge_epoch"))
     }

@@ -49,6 +49,8 @@ pub(super) struct Event<'a> {
     /// Names that a call's own fields hold already, or that are no business of a reader; one that ends in a dot
     /// stands for all below it.
     used: &'static [&'static str],
+    /// Beginnings of names that were left out.
+    wrappers: &'static [&'static str],
     pub received_at: At,
 }
 
@@ -68,11 +70,12 @@ impl<'a> Event<'a> {
         } else {
             return Err(Refusal::MediaType);
         };
-        Ok(Self { fields, channel, used, received_at: request.received_at })
+        Ok(Self { fields, channel, used, wrappers: &[], received_at: request.received_at })
     }
 
     /// Names without these beginnings, which only wrap.
-    pub(super) fn unwrapped(mut self, wrappers: &[&str]) -> Self {
+    pub(super) fn unwrapped(mut self, wrappers: &'static [&'static str]) -> Self {
+        self.wrappers = wrappers;
         for (name, _) in &mut self.fields {
             if let Some(rest) = wrappers.iter().find_map(|wrapper| name.strip_prefix(wrapper)) {
                 *name = rest.to_owned().into();
@@ -125,8 +128,13 @@ impl<'a> Event<'a> {
         call
     }
 
+    /// The channel may name a field with what wraps it or without.
     fn ours(&self, theirs: &str) -> Option<&'a str> {
-        named(self.channel, theirs)
+        if self.channel.fields.is_empty() {
+            return None;
+        }
+        let wrapped = || self.wrappers.iter().find_map(|wrapper| named(self.channel, &format!("{wrapper}{theirs}")));
+        named(self.channel, theirs).or_else(wrapped)
     }
 
     fn is_used(&self, name: &str) -> bool {

@@ -3,7 +3,7 @@
 use crate::support::{calls, channel, read, recorded, request, the, verify};
 use gateway::sources::{Answer, Denied, Refusal, Request};
 use http::{HeaderValue, Method};
-use lead::entry::{Direction, Phase};
+use lead::entry::{AnsweredBy, Direction, Phase};
 use std::collections::BTreeSet;
 
 const SOURCES: [&str; 5] = ["telnyx", "plivo", "vonage", "freeswitch", "call"];
@@ -170,6 +170,22 @@ fn a_setting_says_whom_the_application_calls_and_whether_machines_are_looked_for
 }
 
 #[test]
+fn telnyxs_leg_to_a_number_of_ours_is_the_customers_and_without_our_numbers_nobody_is_a_person() {
+    for (address, numbers, by) in [
+        (Some("+74951234567"), &[][..], AnsweredBy::Human),
+        (Some("+7 916 123-45-67"), &[], AnsweredBy::Machine),
+        (Some("+74951234567"), &["+79161234567"], AnsweredBy::Machine),
+        (None, &[], AnsweredBy::Machine),
+    ] {
+        let mut channel = channel("telnyx");
+        channel.address = address.map(str::to_owned);
+        channel.settings.insert("numbers", numbers.iter().map(|number| (*number).to_owned().into()).collect());
+        let reading = (the("telnyx").read)(&recorded("telnyx", "leg_answered"), &channel).unwrap();
+        assert_eq!(calls(&reading)[0].phase, Phase::Answered { by }, "{address:?}, {numbers:?}");
+    }
+}
+
+#[test]
 fn the_channel_names_fields_that_nobody_else_knows() {
     let read = |source: &'static str, name: &str, fields: &[(&str, &str)]| {
         let mut channel = channel(source);
@@ -179,6 +195,7 @@ fn the_channel_names_fields_that_nobody_else_knows() {
     };
     assert_eq!(read("vonage", "answer_get", &[("name", "SipHeader_X-Name")]).name.as_deref(), Some("Анна"));
     assert_eq!(read("telnyx", "initiated", &[("utm_source", "tags")]).attributes["utm_source"], "spring");
+    assert_eq!(read("telnyx", "initiated", &[("tag", "data.payload.tags")]).attributes["tag"], "spring");
     assert_eq!(read("call", "ringing", &[("line", "queue")]).attributes["line"], "sales");
     assert_eq!(read("freeswitch", "talk", &[("campaign", "sip_h_campaign")]).attributes["campaign"], "spring%");
 }
@@ -225,8 +242,8 @@ fn ids_may_be_numbers_and_letters_of_any_kind() {
         ),
         (
             "freeswitch",
-            r#"{"variables": {"uuid": 17, "direction": "inbound", "end_epoch": 1795255260}}"#,
-            r#"{"variables": {"uuid": "17", "direction": "inbound", "end_epoch": "1795255260"}}"#,
+            r#"{"variables": {"uuid": 17, "direction": "inbound"}, "callflow": [{"times": {"bridged_time": 1795255260000000}}]}"#,
+            r#"{"variables": {"uuid": "17", "direction": "inbound"}, "callflow": [{"times": {"bridged_time": "1795255260000000"}}]}"#,
         ),
         (
             "call",
@@ -237,7 +254,7 @@ fn ids_may_be_numbers_and_letters_of_any_kind() {
         let said = |body: &str| format!("{:?}", read(source, &sent(source, body.to_owned())).unwrap());
         assert_eq!(said(number), said(text), "{source}");
         assert!(said(number).contains("17"), "{source}");
-        assert!(said(&text.replace("17", "звонок 🏡")).contains("звонок 🏡"), "{source}");
+        assert!(said(&text.replace("\"17\"", "\"звонок 🏡\"")).contains("звонок 🏡"), "{source}");
     }
 }
 

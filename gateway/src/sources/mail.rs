@@ -47,20 +47,7 @@ pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied>
     if channel.secrets.is_empty() {
         return Ok(());
     }
-    let (scheme, proof) =
-        request.header("authorization").and_then(|said| said.split_once(' ')).ok_or(Denied::Missing)?;
-    let given = match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => proof.trim().as_bytes().to_vec(),
-        "basic" => password(proof).ok_or(Denied::Wrong)?,
-        _ => return Err(Denied::Wrong),
-    };
-    if signature::is_secret(&channel.secrets, &given) { Ok(()) } else { Err(Denied::Wrong) }
-}
-
-fn password(proof: &str) -> Option<Vec<u8>> {
-    let pair = BASE64.decode(proof.trim().as_bytes()).ok()?;
-    let colon = pair.iter().position(|byte| *byte == b':')?;
-    Some(pair[colon + 1..].to_vec())
+    signature::is_shown(&channel.secrets, request)
 }
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
@@ -321,10 +308,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     message.push_str("\r\n");
     message.push_str(&data_encoding::BASE64_MIME.encode(words.as_bytes()));
     let mut headers = vec![("content-type".to_owned(), "message/rfc822".to_owned())];
-    if let Some(secret) = signature::current(&channel.secrets) {
-        let pair = BASE64.encode(format!("leadgate:{secret}").as_bytes());
-        headers.push(("authorization".to_owned(), format!("Basic {pair}")));
-    }
+    headers.extend(signature::basic(channel));
     SampleRequest {
         method: Method::POST,
         path: String::new(),

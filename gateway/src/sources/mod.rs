@@ -22,6 +22,15 @@ pub mod hubspot_form;
 mod hubspot_proof;
 pub mod imap;
 mod item;
+//! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`phases`] into calls, [`signature`]
+//! compares proofs.
+
+pub mod aliases;
+pub mod call;
+mod fields;
+pub mod form;
+pub mod freeswitch;
+mod freeswitch_cdr;
 mod json;
 mod letter;
 pub mod mail;
@@ -30,10 +39,15 @@ mod meta;
 pub mod meta_leads;
 mod multipart;
 mod shown;
+mod phases;
+pub mod plivo;
+mod plivo_proof;
 mod signature;
 mod submission;
 mod talk;
 pub mod telegram;
+pub mod telnyx;
+mod telnyx_proof;
 pub mod twilio;
 mod twilio_proof;
 pub mod typeform;
@@ -43,6 +57,8 @@ pub mod web_to_lead;
 pub mod webflow;
 pub mod whatsapp;
 pub mod wordpress;
+pub mod vonage;
+mod vonage_proof;
 
 use crate::channel::Channel;
 use bytes::Bytes;
@@ -64,6 +80,11 @@ pub static SOURCES: &[&Source] = &[
     &hubspot_form::SOURCE,
     &twilio::SOURCE,
     &asterisk::SOURCE,
+    &telnyx::SOURCE,
+    &plivo::SOURCE,
+    &vonage::SOURCE,
+    &freeswitch::SOURCE,
+    &call::SOURCE,
     &mail::SOURCE,
     &imap::SOURCE,
     &telegram::SOURCE,

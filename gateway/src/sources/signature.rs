@@ -1,5 +1,8 @@
 //! How is a proof compared? In constant time, against every secret that is valid while one is being rotated.
 
+use super::{Denied, Request};
+use crate::channel::Channel;
+use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
@@ -37,6 +40,39 @@ pub(super) fn any(secrets: &[SecretString], proves: impl Fn(&[u8]) -> bool) -> b
 /// Is `given` itself one of the valid secrets?
 pub(super) fn is_secret(secrets: &[SecretString], given: &[u8]) -> bool {
     any(secrets, |secret| same(secret, given))
+}
+
+/// Does the head show one of the valid secrets, as the password of HTTP Basic or as a Bearer token?
+pub(super) fn is_shown(secrets: &[SecretString], request: &Request) -> Result<(), Denied> {
+    let (scheme, proof) =
+        request.header("authorization").and_then(|said| said.split_once(' ')).ok_or(Denied::Missing)?;
+    let given = match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => proof.trim().as_bytes().to_vec(),
+        "basic" => password(proof).ok_or(Denied::Wrong)?,
+        _ => return Err(Denied::Wrong),
+    };
+    if is_secret(secrets, &given) { Ok(()) } else { Err(Denied::Wrong) }
+}
+
+fn password(proof: &str) -> Option<Vec<u8>> {
+    let pair = BASE64.decode(proof.trim().as_bytes()).ok()?;
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    Some(pair[colon + 1..].to_vec())
+}
+
+/// For a sender that can show a password at most: a channel without a secret must have an unguessable address.
+pub(super) fn is_shown_or_keyed(request: &Request, channel: &Channel) -> Result<(), Denied> {
+    match (channel.secrets.is_empty(), &channel.url_key) {
+        (false, _) => is_shown(&channel.secrets, request),
+        (true, Some(_)) => Ok(()),
+        (true, None) => Err(Denied::Misconfigured),
+    }
+}
+
+/// The header with which a sample shows the current secret.
+pub(super) fn basic(channel: &Channel) -> Option<(String, String)> {
+    let pair = BASE64.encode(format!("leadgate:{}", current(&channel.secrets)?).as_bytes());
+    Some(("authorization".to_owned(), format!("Basic {pair}")))
 }
 
 /// The secret that signs samples: the current one.

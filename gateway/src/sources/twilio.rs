@@ -9,21 +9,18 @@
 //! - A child leg belongs to an inbound call, and its `From` may be our own number: the caller is told by the parent.
 //! - One leg reaches each state once, so leg and state are the id of an event, however often Twilio sends it.
 
-use super::fields::Pairs;
+use super::phases::{Event, ended, ignored, once, person, reading};
 use super::{
-    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
+    Answer, BodyLimit, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, signature, twilio_proof,
     urlencoded,
 };
 use crate::channel::Channel;
-use crate::sources::{signature, twilio_proof};
 use chrono::DateTime;
 use http::{Method, StatusCode};
-use lead::entry::{AnsweredBy, Attributes, Call, Direction, Kind, Phase, Signal};
-use lead::text::cut;
+use lead::entry::{AnsweredBy, Call, Direction, Kind, Phase};
 use lead::time::At;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::time::Duration;
 
 pub const SOURCE: Source = Source {
     name: "twilio",
@@ -40,8 +37,8 @@ pub const SOURCE: Source = Source {
     help: HELP,
 };
 
-fn read(request: &Request, _: &Channel) -> Result<Reading, Refusal> {
-    let event = Event::of(request)?;
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    let event = Event::of(request, channel, USED)?;
     let Some(call_sid) = event.get("CallSid") else {
         return match event.get("MessageSid").or(event.get("SmsSid")) {
             Some(_) => Ok(ignored("twilio.message")),
@@ -61,121 +58,34 @@ fn read(request: &Request, _: &Channel) -> Result<Reading, Refusal> {
     }
 }
 
-fn ignored(what: &'static str) -> Reading {
-    Reading { signals: Vec::new(), ignored: vec![what] }
+/// When it happened: Twilio writes RFC 2822, Telnyx's TeXML RFC 3339.
+fn at(event: &Event<'_>) -> Option<At> {
+    let stamp = event.get("Timestamp")?;
+    let twilio = DateTime::parse_from_rfc2822(stamp).map(|stamp| At::from_millis(stamp.timestamp_millis()));
+    twilio.ok().or_else(|| At::parse(stamp))
 }
 
-/// The parameters of one request, by name.
-struct Event<'a> {
-    fields: Pairs<'a>,
-    received_at: At,
+/// When the talk began, if it ends now.
+fn began(event: &Event<'_>, talk_s: Option<u32>) -> Option<At> {
+    event.began(at(event), talk_s)
 }
 
-impl<'a> Event<'a> {
-    fn of(request: &'a Request) -> Result<Self, Refusal> {
-        let fields = if request.method == Method::GET {
-            urlencoded::flat(request.query.as_bytes())?
-        } else if request.is(FORM_TYPE) {
-            urlencoded::flat(&request.body)?
-        } else if request.is(JSON_TYPE) {
-            json::read(&request.body)?
-        } else {
-            return Err(Refusal::MediaType);
-        };
-        Ok(Self { fields, received_at: request.received_at })
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.fields.iter().find(|(known, _)| known == name)?;
-        Some(value.trim()).filter(|value| !value.is_empty())
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        self.get(name).map(|value| cut(value, LONGEST).to_owned())
-    }
-
-    fn seconds(&self, name: &str) -> Option<u32> {
-        self.get(name)?.parse().ok()
-    }
-
-    fn at(&self) -> Option<At> {
-        let stamp = DateTime::parse_from_rfc2822(self.get("Timestamp")?).ok()?;
-        Some(At::from_millis(stamp.timestamp_millis()))
-    }
-
-    /// When the talk began, if it ends now.
-    fn began(&self, talk_s: Option<u32>) -> Option<At> {
-        let end = self.at().unwrap_or(self.received_at);
-        Some(end.minus(Duration::from_secs(talk_s?.into())))
-    }
-
-    /// What answering-machine detection says; without it a leg that was answered was answered by a person.
-    fn answered_by(&self) -> AnsweredBy {
-        match self.get("AnsweredBy") {
-            None | Some("human") => AnsweredBy::Human,
-            Some(said) if said.starts_with("machine") || said == "fax" => AnsweredBy::Machine,
-            Some(_) => AnsweredBy::Unknown,
-        }
-    }
-
-    /// A phase of the call that only names the call itself.
-    fn call(&self, id: &str, phase: Phase) -> Call {
-        Call {
-            id: cut(id, LONGEST).to_owned(),
-            direction: Direction::Inbound,
-            from: None,
-            to: None,
-            agent: None,
-            routed_to: None,
-            phase,
-            occurred_at: None,
-            name: None,
-            attributes: self.attributes(),
-        }
-    }
-
-    fn attributes(&self) -> Attributes {
-        let kept = self.fields.iter().filter(|(name, value)| !value.is_empty() && !USED.contains(&&**name));
-        kept.map(|(name, value)| (cut(name, LONGEST).to_owned(), Value::from(cut(value, LONGEST)))).collect()
+/// What answering-machine detection says; without it a leg that was answered was answered by a person.
+fn answered_by(event: &Event<'_>) -> AnsweredBy {
+    match event.get("AnsweredBy") {
+        None | Some("human") => AnsweredBy::Human,
+        Some(said) if said.starts_with("machine") || said == "fax" => AnsweredBy::Machine,
+        Some(_) => AnsweredBy::Unknown,
     }
 }
-
-const LONGEST: usize = 1024;
 
 /// Parameters that a call's own fields hold already, or that are no business of a reader.
-const USED: [&str; 22] = [
-    "AccountSid",
-    "ApiVersion",
-    "CallDuration",
-    "CallSid",
-    "CallStatus",
-    "CallToken",
-    "CallbackSource",
-    "Called",
-    "Caller",
-    "CallerName",
-    "DialCallDuration",
-    "DialCallSid",
-    "DialCallStatus",
-    "Direction",
-    "Duration",
-    "From",
-    "ParentCallSid",
-    "RecordingUrl",
-    "SequenceNumber",
-    "Timestamp",
-    "To",
-    "RecordingStatus",
+#[rustfmt::skip]
+const USED: &[&str] = &[
+    "AccountSid", "ApiVersion", "CallDuration", "CallSid", "CallStatus", "CallToken", "CallbackSource", "Called",
+    "Caller", "CallerName", "DialCallDuration", "DialCallSid", "DialCallStatus", "Direction", "Duration", "From",
+    "ParentCallSid", "RecordingUrl", "SequenceNumber", "Timestamp", "To", "RecordingStatus",
 ];
-
-/// The same leg in the same state is the same event.
-fn once(leg: &str, state: &str, call: Call) -> Read {
-    Read { id: Some((leg.to_owned(), state.to_owned())), signal: Signal::Call(Box::new(call)) }
-}
-
-fn reading(signals: Vec<Read>) -> Reading {
-    Reading { signals, ignored: Vec::new() }
-}
 
 /// The customer's leg, or one we placed by API. Answering an inbound leg is our TwiML's doing.
 fn own_leg(event: &Event<'_>, call_sid: &str, status: &str) -> Reading {
@@ -184,16 +94,16 @@ fn own_leg(event: &Event<'_>, call_sid: &str, status: &str) -> Reading {
     let by = match (outbound, event.get("AnsweredBy")) {
         (false, _) => AnsweredBy::Machine,
         (true, None) => AnsweredBy::Unknown,
-        (true, Some(_)) => event.answered_by(),
+        (true, Some(_)) => answered_by(event),
     };
     let talk_s = event.seconds("CallDuration").filter(|_| outbound && by == AnsweredBy::Human);
     let told = |phase| with_parties(event, event.call(call_sid, phase), outbound);
     let answered = |occurred_at| once(call_sid, "answered", Call { occurred_at, ..told(Phase::Answered { by }) });
-    let over = |talk_s| once(call_sid, "ended", told(ended(talk_s, status)));
+    let over = |talk_s| once(call_sid, "ended", told(ended(talk_s, Some(status))));
     match status {
         "queued" | "initiated" | "ringing" => reading(vec![once(call_sid, "ringing", told(Phase::Ringing))]),
-        "in-progress" | "answered" => reading(vec![answered(event.at())]),
-        "completed" if talk_s.is_some() => reading(vec![answered(event.began(talk_s)), over(talk_s)]),
+        "in-progress" | "answered" => reading(vec![answered(at(event))]),
+        "completed" if talk_s.is_some() => reading(vec![answered(began(event, talk_s)), over(talk_s)]),
         "completed" | "busy" | "failed" | "no-answer" | "canceled" => reading(vec![over(None)]),
         _ => ignored("twilio.other_status"),
     }
@@ -208,8 +118,8 @@ fn with_parties(event: &Event<'_>, call: Call, outbound: bool) -> Call {
         from: event.text("From").filter(|from| !is_withheld(from)),
         to: event.text("To"),
         agent: softphone.then(|| person(from)),
-        occurred_at: event.at(),
-        name: event.text("CallerName"),
+        occurred_at: at(event),
+        name: call.name.clone().or_else(|| event.text("CallerName")),
         ..call
     };
     if is_withheld(from) {
@@ -232,19 +142,22 @@ fn child_leg(event: &Event<'_>, leg: &str, parent: &str, status: &str) -> Readin
     let answered = |occurred_at| Call {
         agent: offered.clone(),
         occurred_at,
-        ..event.call(parent, Phase::Answered { by: event.answered_by() })
+        ..event.call(parent, Phase::Answered { by: answered_by(event) })
     };
     match status {
         "queued" | "initiated" | "ringing" => {
-            let call = Call { routed_to: offered, occurred_at: event.at(), ..event.call(parent, Phase::Ringing) };
+            let call = Call { routed_to: offered, occurred_at: at(event), ..event.call(parent, Phase::Ringing) };
             reading(vec![once(leg, "ringing", call)])
         }
-        "in-progress" | "answered" => reading(vec![once(leg, "answered", answered(event.at()))]),
+        "in-progress" | "answered" => reading(vec![once(leg, "answered", answered(at(event)))]),
         "completed" => {
-            let talked = talk_s.filter(|_| event.answered_by() == AnsweredBy::Human);
-            let end =
-                Call { agent: offered.clone(), occurred_at: event.at(), ..event.call(parent, ended(talked, status)) };
-            reading(vec![once(leg, "answered", answered(event.began(talk_s))), once(leg, "ended", end)])
+            let talked = talk_s.filter(|_| answered_by(event) == AnsweredBy::Human);
+            let end = Call {
+                agent: offered.clone(),
+                occurred_at: at(event),
+                ..event.call(parent, ended(talked, Some(status)))
+            };
+            reading(vec![once(leg, "answered", answered(began(event, talk_s))), once(leg, "ended", end)])
         }
         // The call goes on: another leg may ring or talk. Its end is told by the parent or the `<Dial>`.
         "busy" | "failed" | "no-answer" | "canceled" => ignored("twilio.leg_unanswered"),
@@ -258,14 +171,14 @@ fn dial(event: &Event<'_>, call_sid: &str) -> Reading {
     let status = event.get("DialCallStatus").unwrap_or_default();
     let connected = matches!(status, "completed" | "answered");
     let talk_s = event.seconds("DialCallDuration").filter(|_| connected);
-    let person = event.answered_by() == AnsweredBy::Human;
+    let human = answered_by(event) == AnsweredBy::Human;
     let mut signals = Vec::new();
     if connected {
-        let phase = Phase::Answered { by: event.answered_by() };
-        let occurred_at = event.began(talk_s);
+        let phase = Phase::Answered { by: answered_by(event) };
+        let occurred_at = began(event, talk_s);
         signals.push(once(leg, "dial-answered", own_call(event, call_sid, phase, occurred_at)));
     }
-    let end = own_call(event, call_sid, ended(talk_s.filter(|_| person), status), event.at());
+    let end = own_call(event, call_sid, ended(talk_s.filter(|_| human), Some(status)), at(event));
     signals.push(once(leg, "dial-ended", end));
     if event.get("RecordingUrl").is_some() {
         signals.extend(recording(event, call_sid).signals);
@@ -290,23 +203,9 @@ fn recording(event: &Event<'_>, call_sid: &str) -> Reading {
     }
 }
 
-fn ended(talk_s: Option<u32>, status: &str) -> Phase {
-    Phase::Ended { talk_s, cause: Some(cut(status, LONGEST).to_owned()) }
-}
-
-/// `client:ivan` and `sip:101@pbx.example` are `ivan` and `101` to those who wrote the staff list.
-fn person(said: &str) -> String {
-    let bare = match said.split_once(':') {
-        Some(("client", name)) => name,
-        Some(("sip" | "sips", address)) => address.split('@').next().unwrap_or(address),
-        _ => said,
-    };
-    cut(bare, LONGEST).to_owned()
-}
-
 /// A request for instructions gets a document that has none; a callback gets silence.
-fn answer(request: &Request, _: &Channel, _: Option<&str>) -> Answer {
-    let wants_document = Event::of(request)
+fn answer(request: &Request, channel: &Channel, _: Option<&str>) -> Answer {
+    let wants_document = Event::of(request, channel, USED)
         .is_ok_and(|event| event.get("CallStatus").is_some() && event.get("CallbackSource").is_none());
     if wants_document {
         Answer::Body("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>".to_owned(), "text/xml")

@@ -1,0 +1,175 @@
+//! How does a telephone system without a source of its own tell of calls? In our JSON, one event a request; the
+//! contract is `docs/call-json.md`.
+//!
+//! A system that reports only when a call is over tells all of it in one `ended`, with `started_at` and `answered_at`.
+//! Nobody is taken for a person unless `by` says so.
+
+use super::phases::{Event, LONGEST, ended, ignored, once, reading};
+use super::{
+    Answer, BodyLimit, Denied, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, signature,
+};
+use crate::channel::Channel;
+use http::{Method, StatusCode};
+use lead::entry::{AnsweredBy, Call, Direction, Kind, Phase};
+use lead::text::cut;
+use lead::time::At;
+use serde_json::json;
+
+pub const SOURCE: Source = Source {
+    name: "call",
+    kind: Kind::Call,
+    body: BodyLimit::Json,
+    anonymous: false,
+    needs_secret: false,
+    settings: &[],
+    methods: &[Method::POST],
+    verify,
+    read,
+    answer,
+    sample,
+    help: HELP,
+};
+
+/// Without a secret the address's key has to do.
+fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
+    signature::is_shown_or_keyed(request, channel)
+}
+
+#[rustfmt::skip]
+const USED: &[&str] = &[
+    "agent", "answered_at", "at", "by", "call", "cause", "direction", "event", "from", "name", "phase",
+    "recording_url", "routed_to", "started_at", "talk_s", "to",
+];
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    let event = Event::of(request, channel, USED)?;
+    let call = event.get("call").ok_or(Refusal::Unreadable("the event does not say which call"))?;
+    let phase = event.get("phase").ok_or(Refusal::Unreadable("the event has no phase"))?;
+    let direction = direction(&event)?;
+    let told = Told { event: &event, call, direction };
+    match phase {
+        "ringing" => Ok(told.one("ringing", Phase::Ringing)),
+        "answered" => {
+            let by = answered_by(&event)?;
+            Ok(told.one(&format!("answered {by:?}"), Phase::Answered { by }))
+        }
+        "ended" => told.whole(),
+        "recorded" => {
+            let url = event.text("recording_url").ok_or(Refusal::Unreadable("the recording has no address"))?;
+            Ok(told.one(&format!("recorded {url}"), Phase::Recorded { url }))
+        }
+        _ => Ok(ignored("call.other_phase")),
+    }
+}
+
+fn direction(event: &Event<'_>) -> Result<Direction, Refusal> {
+    match event.get("direction") {
+        None | Some("inbound") => Ok(Direction::Inbound),
+        Some("outbound") => Ok(Direction::Outbound),
+        Some(_) => Err(Refusal::Unreadable("the direction is neither inbound nor outbound")),
+    }
+}
+
+fn answered_by(event: &Event<'_>) -> Result<AnsweredBy, Refusal> {
+    match event.get("by") {
+        None | Some("unknown") => Ok(AnsweredBy::Unknown),
+        Some("human") => Ok(AnsweredBy::Human),
+        Some("machine") => Ok(AnsweredBy::Machine),
+        Some(_) => Err(Refusal::Unreadable("the call was answered by none of human, machine, unknown")),
+    }
+}
+
+struct Told<'a> {
+    event: &'a Event<'a>,
+    call: &'a str,
+    direction: Direction,
+}
+
+impl Told<'_> {
+    fn one(&self, state: &str, phase: Phase) -> Reading {
+        reading(vec![self.read(state, phase, self.event.at("at"))])
+    }
+
+    /// The end, and what was before it if that is told only now.
+    fn whole(&self) -> Result<Reading, Refusal> {
+        let mut signals = Vec::new();
+        if let Some(at) = self.event.at("started_at") {
+            signals.push(self.read("ringing", Phase::Ringing, Some(at)));
+        }
+        if let Some(at) = self.event.at("answered_at") {
+            let by = answered_by(self.event)?;
+            signals.push(self.read(&format!("answered {by:?}"), Phase::Answered { by }, Some(at)));
+        }
+        let end = ended(self.event.seconds("talk_s"), self.event.get("cause"));
+        signals.push(self.read("ended", end, self.event.at("at")));
+        Ok(reading(signals))
+    }
+
+    /// Without an id of its own an event is known by its call, its phase and whom it is about.
+    fn read(&self, state: &str, phase: Phase, occurred_at: Option<At>) -> Read {
+        let call = self.event.call(self.call, phase);
+        let agent = call.agent.clone().or_else(|| self.event.text("agent"));
+        let told = Call {
+            direction: self.direction,
+            from: self.event.text("from"),
+            to: self.event.text("to"),
+            name: call.name.clone().or_else(|| self.event.text("name")),
+            routed_to: self.event.text("routed_to"),
+            agent,
+            occurred_at,
+            ..call
+        };
+        let whom = told.agent.as_deref().or(told.routed_to.as_deref()).unwrap_or_default();
+        let state = format!("{state} {whom}");
+        match self.event.get("event") {
+            Some(id) => once(cut(id, LONGEST), &state, told),
+            None => once(self.call, &state, told),
+        }
+    }
+}
+
+fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
+    Answer::Accepted
+}
+
+fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
+    let event = json!({
+        "call": sample.nonce,
+        "phase": "ringing",
+        "direction": "inbound",
+        "from": sample.phone.as_deref().unwrap_or("+15005550006"),
+        "to": channel.address,
+        "name": sample.name,
+        "at": now.to_string(),
+    });
+    let mut headers = vec![("content-type".to_owned(), JSON_TYPE.to_owned())];
+    headers.extend(signature::basic(channel));
+    SampleRequest {
+        method: Method::POST,
+        path: String::new(),
+        headers,
+        body: event.to_string().into_bytes(),
+        expect: StatusCode::OK,
+    }
+}
+
+const HELP: &str = "\
+# Any telephone system
+
+Let your telephone system, or a script beside it, post each event of a call to `{url}`:
+
+```sh
+curl --fail --user leadgate:<secret> {url} --json '{\"call\": \"17\", \"phase\": \"ringing\", \"from\": \"+15005550006\"}'
+curl --fail --user leadgate:<secret> {url} --json '{\"call\": \"17\", \"phase\": \"answered\", \"by\": \"human\", \"agent\": \"101\"}'
+curl --fail --user leadgate:<secret> {url} --json '{\"call\": \"17\", \"phase\": \"ended\", \"talk_s\": 42}'
+```
+
+1. `secret`: the password above, or a Bearer token. Without one, set `url_key`.
+2. `call` is the same in every event of a call, over all its legs, and never used again for another.
+3. `by` decides what stops the clock: `human` when a person took the call, `machine` for a menu, a queue or a voicemail.
+   Whoever is not named a human is none.
+4. `agent` is the person as your staff list names him: extension, phone or id.
+5. A system that reports only at the end posts one `ended` with `started_at`, `answered_at` and `by`.
+
+Every field, and what is answered: `docs/call-json.md`. A `curl` from above is the test.
+";

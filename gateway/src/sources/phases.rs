@@ -1,0 +1,256 @@
+//! What do the fields of a telephone provider's request say? By name, bounded, and as phases of one call.
+//!
+//! A channel's `fields` may give any field a name of ours: `name` and `agent` have a place of their own in a call,
+//! every other name is an attribute.
+
+use super::fields::Pairs;
+use super::{FORM_TYPE, JSON_TYPE, Read, Reading, Refusal, Request, Setting, Value as Kind, json, urlencoded};
+use crate::channel::Channel;
+use http::Method;
+use lead::entry::{AnsweredBy, Attributes, Call, Direction, Phase, Signal};
+use lead::text::cut;
+use lead::time::At;
+use serde_json::Value;
+use std::time::Duration;
+
+pub(super) const LONGEST: usize = 1024;
+
+/// Providers that tell of a leg only that we placed it: to one of our people, because a customer called, or to a
+/// customer?
+pub(super) const OUTBOUND_LEGS: Setting = Setting {
+    name: "outbound_legs",
+    value: Kind::Word(&["agents", "customers"]),
+    required: false,
+    expected: "whom the application calls: \"agents\" when a customer rings, or \"customers\"",
+};
+
+/// Where it is on, an answered leg waits for the word of the detection.
+pub(super) const MACHINE_DETECTION: Setting = Setting {
+    name: "machine_detection",
+    value: Kind::Word(&["off", "on"]),
+    required: false,
+    expected: "\"on\" where the application has calls checked for answering machines, else \"off\"",
+};
+
+pub(super) fn calls_customers(channel: &Channel) -> bool {
+    channel.setting(OUTBOUND_LEGS.name) == Some("customers")
+}
+
+/// Who answered a leg that we placed to one of our people, as long as nothing else is said.
+pub(super) fn answered_leg(channel: &Channel) -> AnsweredBy {
+    let detects = channel.setting(MACHINE_DETECTION.name) == Some("on");
+    if detects { AnsweredBy::Unknown } else { AnsweredBy::Human }
+}
+
+/// The parameters of one request, by name.
+pub(super) struct Event<'a> {
+    fields: Pairs<'a>,
+    channel: &'a Channel,
+    /// Names that a call's own fields hold already, or that are no business of a reader; one that ends in a dot
+    /// stands for all below it.
+    used: &'static [&'static str],
+    /// Beginnings of names that were left out.
+    wrappers: &'static [&'static str],
+    pub received_at: At,
+}
+
+impl<'a> Event<'a> {
+    /// The query of a GET, a form, or JSON.
+    pub(super) fn of(
+        request: &'a Request,
+        channel: &'a Channel,
+        used: &'static [&'static str],
+    ) -> Result<Self, Refusal> {
+        let fields = if request.method == Method::GET {
+            urlencoded::flat(request.query.as_bytes())?
+        } else if request.is(FORM_TYPE) {
+            urlencoded::flat(&request.body)?
+        } else if request.is(JSON_TYPE) {
+            json::read(&request.body)?
+        } else {
+            return Err(Refusal::MediaType);
+        };
+        Ok(Self { fields, channel, used, wrappers: &[], received_at: request.received_at })
+    }
+
+    /// Names without these beginnings, which only wrap.
+    pub(super) fn unwrapped(mut self, wrappers: &'static [&'static str]) -> Self {
+        self.wrappers = wrappers;
+        for (name, _) in &mut self.fields {
+            if let Some(rest) = wrappers.iter().find_map(|wrapper| name.strip_prefix(wrapper)) {
+                *name = rest.to_owned().into();
+            }
+        }
+        self
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.fields.iter().find(|(known, _)| known == name)?;
+        Some(value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// The first of these that says anything.
+    pub(super) fn first(&self, names: &[&str]) -> Option<&str> {
+        names.iter().find_map(|name| self.get(name))
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(|value| cut(value, LONGEST).to_owned())
+    }
+
+    pub(super) fn seconds(&self, name: &str) -> Option<u32> {
+        self.get(name)?.parse().ok()
+    }
+
+    pub(super) fn at(&self, name: &str) -> Option<At> {
+        At::parse(self.get(name)?)
+    }
+
+    pub(super) fn number(&self, name: &str) -> Option<String> {
+        self.get(name).map(international)
+    }
+
+    /// When a talk of this length began, if it ended then or, where nobody says when, now.
+    pub(super) fn began(&self, end: Option<At>, talk_s: Option<u32>) -> Option<At> {
+        Some(end.unwrap_or(self.received_at).minus(Duration::from_secs(talk_s?.into())))
+    }
+
+    /// A phase of an inbound call that names the call and keeps what has no place of its own.
+    pub(super) fn call(&self, id: &str, phase: Phase) -> Call {
+        let mut call = bare_call(id, phase);
+        for (name, value) in self.fields.iter().filter(|(_, value)| !value.trim().is_empty()) {
+            match self.ours(name) {
+                Some(ours) => put(&mut call, ours, value),
+                None if self.is_used(name) => {}
+                None => keep(&mut call.attributes, name, value),
+            }
+        }
+        call
+    }
+
+    /// The channel may name a field with what wraps it or without.
+    fn ours(&self, theirs: &str) -> Option<&'a str> {
+        if self.channel.fields.is_empty() {
+            return None;
+        }
+        let wrapped = || self.wrappers.iter().find_map(|wrapper| named(self.channel, &format!("{wrapper}{theirs}")));
+        named(self.channel, theirs).or_else(wrapped)
+    }
+
+    fn is_used(&self, name: &str) -> bool {
+        self.used.iter().any(|used| name == *used || (used.ends_with('.') && name.starts_with(used)))
+    }
+}
+
+/// What the channel calls a field of the sender's.
+pub(super) fn named<'a>(channel: &'a Channel, theirs: &str) -> Option<&'a str> {
+    channel.fields.iter().find(|(_, path)| path.eq_ignore_ascii_case(theirs)).map(|(ours, _)| ours.as_str())
+}
+
+/// Puts a field that the channel has a name for.
+pub(super) fn put(call: &mut Call, ours: &str, value: &str) {
+    let value = cut(value.trim(), LONGEST);
+    match ours {
+        "name" => call.name = Some(value.to_owned()),
+        "agent" => call.agent = Some(value.to_owned()),
+        _ => keep(&mut call.attributes, ours, value),
+    }
+}
+
+/// A name that comes twice keeps both values, in a list.
+pub(super) fn keep(attributes: &mut Attributes, name: &str, value: &str) {
+    let value = Value::from(cut(value, LONGEST));
+    match attributes.entry(cut(name, LONGEST)) {
+        serde_json::map::Entry::Vacant(place) => {
+            place.insert(value);
+        }
+        serde_json::map::Entry::Occupied(mut place) => match place.get_mut() {
+            Value::Array(list) => list.push(value),
+            first => *first = Value::Array(vec![first.take(), value]),
+        },
+    }
+}
+
+pub(super) fn bare_call(id: &str, phase: Phase) -> Call {
+    Call {
+        id: cut(id, LONGEST).to_owned(),
+        direction: Direction::Inbound,
+        from: None,
+        to: None,
+        agent: None,
+        routed_to: None,
+        phase,
+        occurred_at: None,
+        name: None,
+        attributes: Attributes::new(),
+    }
+}
+
+/// The same leg in the same state is the same event.
+pub(super) fn once(leg: &str, state: &str, call: Call) -> Read {
+    Read { id: Some((leg.to_owned(), state.to_owned())), signal: Signal::Call(Box::new(call)) }
+}
+
+pub(super) fn reading(signals: Vec<Read>) -> Reading {
+    Reading { signals, ignored: Vec::new() }
+}
+
+pub(super) fn ignored(what: &'static str) -> Reading {
+    Reading { signals: Vec::new(), ignored: vec![what] }
+}
+
+pub(super) fn ended(talk_s: Option<u32>, cause: Option<&str>) -> Phase {
+    Phase::Ended { talk_s, cause: cause.map(|cause| cut(cause, LONGEST).to_owned()) }
+}
+
+/// `client:ivan` and `sip:101@pbx.example` are `ivan` and `101` to those who wrote the staff list.
+pub(super) fn person(said: &str) -> String {
+    let bare = match said.split_once(':') {
+        Some(("client", name)) => name,
+        Some(("sip" | "sips", address)) => address.split('@').next().unwrap_or(address),
+        _ => said,
+    };
+    international(bare)
+}
+
+/// A number that a provider writes with its country code and without the plus. Extensions and names stay as they are.
+pub(super) fn international(number: &str) -> String {
+    let number = cut(number.trim(), LONGEST);
+    let digits = number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0');
+    if digits && (9..=15).contains(&number.len()) { format!("+{number}") } else { number.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_number_with_its_country_gets_a_plus() {
+        for (said, number) in [
+            ("74950000001", "+74950000001"),
+            (" 15550101234 ", "+15550101234"),
+            ("+74950000001", "+74950000001"),
+            ("101", "101"),
+            ("12345678", "12345678"),
+            ("074950000001", "074950000001"),
+            ("anonymous", "anonymous"),
+            ("1234567890123456", "1234567890123456"),
+            ("", ""),
+        ] {
+            assert_eq!(international(said), number, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_person_is_named_as_the_staff_list_names_him() {
+        for (said, name) in [
+            ("client:ivan", "ivan"),
+            ("sip:101@pbx.example", "101"),
+            ("sips:74951112233@pbx.example", "+74951112233"),
+            ("79161234567", "+79161234567"),
+            ("ivan", "ivan"),
+        ] {
+            assert_eq!(person(said), name, "{said}");
+        }
+    }
+}

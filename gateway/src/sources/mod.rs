@@ -5,11 +5,13 @@
 //! fixtures in `tests/fixtures/sources/<name>/`.
 //!
 //! Beside the sources lie the readers they share: [`json`], [`urlencoded`] and [`multipart`] turn a body into ordered
-//! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`signature`] compares proofs.
-//! Chats also share [`item`], which asks a JSON object by path, and [`talk`], which makes touches and replies of messages.
+//! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`phases`] into calls,
+//! [`signature`] compares proofs. Chats also share [`item`], which asks a JSON object by path, and [`talk`], which makes
+//! touches and replies of messages.
 
 pub mod aliases;
 pub mod asterisk;
+pub mod call;
 pub mod chat;
 pub mod chatwoot;
 pub mod dialogflow;
@@ -17,20 +19,13 @@ pub mod explain;
 pub mod expression;
 mod fields;
 pub mod form;
+pub mod freeswitch;
+mod freeswitch_cdr;
 pub mod google_ads;
 pub mod hubspot_form;
 mod hubspot_proof;
 pub mod imap;
 mod item;
-//! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`phases`] into calls, [`signature`]
-//! compares proofs.
-
-pub mod aliases;
-pub mod call;
-mod fields;
-pub mod form;
-pub mod freeswitch;
-mod freeswitch_cdr;
 mod json;
 mod letter;
 pub mod mail;
@@ -38,10 +33,10 @@ pub mod messenger;
 mod meta;
 pub mod meta_leads;
 mod multipart;
-mod shown;
 mod phases;
 pub mod plivo;
 mod plivo_proof;
+mod shown;
 mod signature;
 mod submission;
 mod talk;
@@ -53,12 +48,12 @@ mod twilio_proof;
 pub mod typeform;
 mod urlencoded;
 pub mod viber;
+pub mod vonage;
+mod vonage_proof;
 pub mod web_to_lead;
 pub mod webflow;
 pub mod whatsapp;
 pub mod wordpress;
-pub mod vonage;
-mod vonage_proof;
 
 use crate::channel::Channel;
 use bytes::Bytes;

@@ -2,15 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod calls;
 mod chat_proof;
 mod chats;
 mod feeds;
 mod fixtures;
 mod form;
 mod forms;
-mod calls;
-mod fixtures;
-mod form;
 mod freeswitch;
 mod mail;
 mod proofs;

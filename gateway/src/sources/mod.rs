@@ -8,13 +8,27 @@
 //! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`signature`] compares proofs.
 
 pub mod aliases;
+mod carried;
+pub mod chatfuel;
 mod fields;
 pub mod form;
+pub mod getresponse;
 mod json;
 mod letter;
 pub mod mail;
+pub mod mailchimp;
+pub mod mailgun;
+pub mod manychat;
 mod multipart;
+mod posted;
+pub mod postmark;
+mod renamed;
+pub mod sendgrid;
+pub mod sendpulse;
+pub mod ses;
+mod shown;
 mod signature;
+mod sns;
 pub mod telegram;
 pub mod twilio;
 mod twilio_proof;
@@ -33,7 +47,16 @@ pub static SOURCES: &[&Source] = &[
     &form::SOURCE,
     &twilio::SOURCE,
     &mail::SOURCE,
+    &mailgun::SOURCE,
+    &sendgrid::SOURCE,
+    &postmark::SOURCE,
+    &ses::SOURCE,
     &telegram::SOURCE,
+    &manychat::SOURCE,
+    &chatfuel::SOURCE,
+    &sendpulse::SOURCE,
+    &mailchimp::SOURCE,
+    &getresponse::SOURCE,
 ];
 
 pub fn source(name: &str) -> Option<&'static Source> {

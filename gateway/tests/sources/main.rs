@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bots;
 mod fixtures;
 mod form;
 mod mail;
+mod mail_hooks;
+mod ses;
 mod support;
 mod table;
 mod telegram;

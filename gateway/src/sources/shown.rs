@@ -1,0 +1,60 @@
+//! How is a sender believed that cannot sign? It shows the channel's secret: as the password of HTTP Basic, as a Bearer
+//! token, in the header `X-Api-Key` or in the query as `key`. Where its address alone can be kept secret, the address's
+//! own key, which the edge has compared already, is enough.
+
+use super::{Denied, JSON_TYPE, Request, signature, urlencoded};
+use crate::channel::Channel;
+use data_encoding::BASE64;
+
+/// For a source that nobody may knock at without a secret or a key of its address.
+pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
+    match (channel.secrets.is_empty(), channel.url_key.is_some()) {
+        (false, _) => prove(request, channel),
+        (true, true) => Ok(()),
+        (true, false) => Err(Denied::Misconfigured),
+    }
+}
+
+/// Is one of the channel's secrets shown?
+pub(super) fn prove(request: &Request, channel: &Channel) -> Result<(), Denied> {
+    let given = given(request)?;
+    if signature::is_secret(&channel.secrets, &given) { Ok(()) } else { Err(Denied::Wrong) }
+}
+
+fn given(request: &Request) -> Result<Vec<u8>, Denied> {
+    if let Some((scheme, proof)) = request.header("authorization").and_then(|said| said.split_once(' ')) {
+        return match scheme.to_ascii_lowercase().as_str() {
+            "bearer" => Ok(proof.trim().as_bytes().to_vec()),
+            "basic" => password(proof).ok_or(Denied::Wrong),
+            _ => Err(Denied::Wrong),
+        };
+    }
+    let header = request.header("x-api-key").map(|key| key.as_bytes().to_vec());
+    header.or_else(|| in_query(&request.query)).ok_or(Denied::Missing)
+}
+
+fn password(proof: &str) -> Option<Vec<u8>> {
+    let pair = BASE64.decode(proof.trim().as_bytes()).ok()?;
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    Some(pair[colon + 1..].to_vec())
+}
+
+fn in_query(query: &str) -> Option<Vec<u8>> {
+    let pairs = urlencoded::flat(query.as_bytes()).ok()?;
+    let (_, key) = pairs.into_iter().find(|(name, _)| name == KEY)?;
+    Some(key.into_owned().into_bytes())
+}
+
+/// The query's parameter that holds the secret, and so is nobody's field.
+pub(super) const KEY: &str = "key";
+
+/// The header of a sample that shows the current secret.
+pub(super) fn header(channel: &Channel) -> Option<(String, String)> {
+    let secret = signature::current(&channel.secrets)?;
+    Some(("authorization".to_owned(), format!("Basic {}", BASE64.encode(format!("leadgate:{secret}").as_bytes()))))
+}
+
+/// The headers of a sample whose body is JSON.
+pub(super) fn json_headers(channel: &Channel) -> Vec<(String, String)> {
+    std::iter::once(("content-type".to_owned(), JSON_TYPE.to_owned())).chain(header(channel)).collect()
+}

@@ -42,14 +42,14 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     pairs.retain(|(path, _)| path != shown::KEY);
     if pairs.is_empty() {
         // The card was tried before any attribute was added.
-        return Ok(Reading { signals: Vec::new(), ignored: vec!["chatfuel.empty"] });
+        return Ok(renamed::ignored("chatfuel.empty"));
     }
     let ids = IDS.map(|name| renamed::take(&mut pairs, name));
     let person = Person { kind: Kind::Chat, network: SOURCE.name, id: ids.into_iter().flatten().next() };
     let (touch, post) = person
         .touch(renamed::rename(pairs, NAMES, channel), channel)
         .ok_or(Refusal::Unreadable("the request names no user"))?;
-    Ok(Reading { signals: vec![renamed::read(touch, post, SOURCE.name)], ignored: Vec::new() })
+    Ok(renamed::one(renamed::read(touch, post, SOURCE.name)))
 }
 
 fn pairs(request: &Request) -> Result<Pairs<'_>, Refusal> {

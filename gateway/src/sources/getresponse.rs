@@ -5,7 +5,7 @@
 //!
 //! From the vendor's API documentation (apidocs.getresponse.com).
 
-use super::renamed::{self, Names, Person};
+use super::renamed::{self, Names, Person, ignored, one};
 use super::{
     Answer, BodyLimit, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown, urlencoded,
 };
@@ -59,7 +59,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let person = Person { kind: Kind::List, network: SOURCE.name, id: None };
     let known = person.touch(renamed::rename(pairs, NAMES, channel), channel);
     let (touch, _) = known.ok_or(Refusal::Unreadable("the event names no contact"))?;
-    Ok(Reading { signals: vec![renamed::read(touch, id, "subscribe")], ignored: Vec::new() })
+    Ok(one(renamed::read(touch, id, "subscribe")))
 }
 
 /// One that failed is lost, so there is no second time to recognise.
@@ -74,11 +74,7 @@ fn callback(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let person = Person { kind: Kind::List, network: SOURCE.name, id: None };
     let known = person.touch(renamed::rename(pairs, NAMES, channel), channel);
     let (touch, _) = known.ok_or(Refusal::Unreadable("the callback names no contact"))?;
-    Ok(Reading { signals: vec![renamed::read(touch, None, "subscribe")], ignored: Vec::new() })
-}
-
-fn ignored(what: &'static str) -> Reading {
-    Reading { signals: Vec::new(), ignored: vec![what] }
+    Ok(one(renamed::read(touch, None, "subscribe")))
 }
 
 fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {

@@ -89,7 +89,8 @@ pub(super) fn letter(carried: &Carried<'_>, channel: &Channel) -> Result<Reading
 
 const NO_MAIL: &str = "the body is not a mail";
 
-fn ignored(what: &'static str) -> Reading {
+/// Known, and of no interest.
+pub(super) fn ignored(what: &'static str) -> Reading {
     Reading { signals: Vec::new(), ignored: vec![what] }
 }
 

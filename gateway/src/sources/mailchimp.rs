@@ -5,7 +5,7 @@
 //!
 //! From the vendor's guide to Marketing webhooks (mailchimp.com/developer).
 
-use super::renamed::{self, Names, Person};
+use super::renamed::{self, Names, Person, ignored, one};
 use super::{
     Answer, BodyLimit, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, shown, urlencoded,
 };
@@ -59,11 +59,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let known = person.touch(renamed::rename(pairs, NAMES, channel), channel);
     let (mut touch, _) = known.ok_or(Refusal::Unreadable("the event names no subscriber"))?;
     touch.occurred_at = fired_at.and_then(|at| moment(&at));
-    Ok(Reading { signals: vec![renamed::read(touch, id, "subscribe")], ignored: Vec::new() })
-}
-
-fn ignored(what: &'static str) -> Reading {
-    Reading { signals: Vec::new(), ignored: vec![what] }
+    Ok(one(renamed::read(touch, id, "subscribe")))
 }
 
 /// UTC, without saying so.

@@ -44,7 +44,6 @@ const AGE: Setting = Setting {
     required: false,
     expected: "how long a signature of Mailgun is good: \"9h\" as it sends again for eight hours, or \"5m\"",
 };
-const AHEAD: Duration = Duration::from_secs(5 * 60);
 
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
     if channel.secrets.is_empty() {
@@ -58,10 +57,8 @@ fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
     if !signature::any(&channel.secrets, proves) {
         return Err(Denied::Wrong);
     }
-    let signed_at = proof.timestamp.parse().ok().filter(|secs| (0..=99_999_999_999).contains(secs));
-    let signed_at = At::from_secs(signed_at.ok_or(Denied::Wrong)?);
-    let fresh = signed_at >= request.received_at.minus(age(channel)) && signed_at.minus(AHEAD) <= request.received_at;
-    if fresh { Ok(()) } else { Err(Denied::Stale) }
+    let signed_at = signature::moment(&proof.timestamp).ok_or(Denied::Wrong)?;
+    if signature::is_fresh(signed_at, request.received_at, age(channel)) { Ok(()) } else { Err(Denied::Stale) }
 }
 
 fn age(channel: &Channel) -> Duration {
@@ -90,7 +87,7 @@ fn proof(request: &Request) -> Option<Proof> {
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if request.is(JSON_TYPE) {
         // Deliveries, bounces, clicks of what we sent: another hook, entered at the wrong address.
-        return Ok(Reading { signals: Vec::new(), ignored: vec!["mailgun.event"] });
+        return Ok(mail::ignored("mailgun.event"));
     }
     let mut posted = Posted::of(request)?;
     let owned = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));

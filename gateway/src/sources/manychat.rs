@@ -43,7 +43,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let mut pairs = json::read(&request.body)?;
     if pairs.is_empty() {
         // The step was tried before anything was put into its body.
-        return Ok(Reading { signals: Vec::new(), ignored: vec!["manychat.empty"] });
+        return Ok(renamed::ignored("manychat.empty"));
     }
     let id = renamed::take(&mut pairs, "id");
     let occurred_at = renamed::get(&pairs, "last_interaction").and_then(At::parse);
@@ -52,7 +52,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         .touch(renamed::rename(pairs, NAMES, channel), channel)
         .ok_or(Refusal::Unreadable("the request names no contact"))?;
     touch.occurred_at = touch.occurred_at.or(occurred_at);
-    Ok(Reading { signals: vec![renamed::read(touch, post, SOURCE.name)], ignored: Vec::new() })
+    Ok(renamed::one(renamed::read(touch, post, SOURCE.name)))
 }
 
 /// A dynamic block that says nothing: the flow goes on as it was built.

@@ -6,6 +6,8 @@
 //!
 //! Beside the sources lie the readers they share: [`json`], [`urlencoded`] and [`multipart`] turn a body into ordered
 //! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`signature`] compares proofs.
+//! [`shown`] believes whoever cannot sign, [`carried`] makes a mail of what a provider took apart, [`renamed`] gives a
+//! provider's fields names that everybody understands.
 
 pub mod aliases;
 mod carried;

@@ -6,6 +6,7 @@
 //! From the vendor's documentation of the inbound webhook and the fixtures of django-anymail.
 
 use super::carried::{self, Carried, Head};
+use super::mail::ignored;
 use super::multipart::{describe_file, plain_name};
 use super::{
     Answer, BodyLimit, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail, shown,
@@ -123,10 +124,6 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     mail::letter(&carried, channel)
 }
 
-fn ignored(what: &'static str) -> Reading {
-    Reading { signals: Vec::new(), ignored: vec![what] }
-}
-
 /// The message, from its fields.
 fn apart(inbound: &Inbound<'_>) -> Vec<u8> {
     let lines = inbound.headers.iter().map(|line| (Cow::Borrowed(&*line.name), Cow::Borrowed(&*line.value)));
@@ -205,5 +202,6 @@ const HELP: &str = "\
    customer.
 5. Press **Check**: it is answered 200 and counted, and makes no lead. Then send a real mail.
 
-Postmark sends a mail again up to ten times over ten hours while it does not hear 200.
+Postmark sends a mail again up to ten times over ten hours while it does not hear 200. It takes mails of up to 35 MB,
+which become half as large again on their way: for such set `mail = \"64MiB\"` in `[limits]`.
 ";

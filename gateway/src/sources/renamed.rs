@@ -2,7 +2,7 @@
 //! them, so that what nobody understands is kept there as it came.
 
 use super::fields::{self, Pairs};
-use super::{Read, Signal};
+use super::{Read, Reading, Signal};
 use crate::channel::Channel;
 use lead::entry::{Handle, Kind, Touch};
 use lead::text::cut;
@@ -76,6 +76,15 @@ impl Person {
 /// A touch that is known again by its id where it has one.
 pub(super) fn read(touch: Touch, id: Option<String>, phase: &str) -> Read {
     Read { id: id.map(|id| (id, phase.to_owned())), signal: Signal::Touch(Box::new(touch)) }
+}
+
+pub(super) fn one(read: Read) -> Reading {
+    Reading { signals: vec![read], ignored: Vec::new() }
+}
+
+/// Known, and of no interest.
+pub(super) fn ignored(what: &'static str) -> Reading {
+    Reading { signals: Vec::new(), ignored: vec![what] }
 }
 
 /// A number of digits only is an international one, where its country would not write it so at home.

@@ -11,7 +11,7 @@ use super::carried::{self, Carried, Head};
 use super::posted::{self, Posted};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
-    mail, shown,
+    mail, shown, signature,
 };
 use crate::channel::Channel;
 use data_encoding::BASE64;
@@ -49,27 +49,24 @@ const SIGNATURE: &str = "x-twilio-email-event-webhook-signature";
 const TIMESTAMP: &str = "x-twilio-email-event-webhook-timestamp";
 /// SendGrid tries for three days.
 const OLDEST: Duration = Duration::from_secs(4 * 24 * 60 * 60);
-const AHEAD: Duration = Duration::from_secs(5 * 60);
 
 /// Where a public key is configured the address's own key is not enough; the secret is, which samples show.
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
     let Some(key) = channel.setting(PUBLIC_KEY.name) else { return shown::verify(request, channel) };
     match (request.header(SIGNATURE), request.header(TIMESTAMP)) {
-        (Some(signature), Some(timestamp)) => signed(request, key, signature, timestamp),
+        (Some(proof), Some(timestamp)) => signed(request, key, proof, timestamp),
         _ => shown::prove(request, channel),
     }
 }
 
-fn signed(request: &Request, key: &str, signature: &str, timestamp: &str) -> Result<(), Denied> {
+fn signed(request: &Request, key: &str, proof: &str, timestamp: &str) -> Result<(), Denied> {
     let key = point(key).ok_or(Denied::Misconfigured)?;
-    let signature = BASE64.decode(signature.as_bytes()).map_err(|_| Denied::Wrong)?;
+    let proof = BASE64.decode(proof.as_bytes()).map_err(|_| Denied::Wrong)?;
     let whole = [timestamp.as_bytes(), &request.body].concat();
     let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key);
-    key.verify(&whole, &signature).map_err(|_| Denied::Wrong)?;
-    let signed_at = timestamp.parse().ok().filter(|secs| (0..=99_999_999_999).contains(secs));
-    let signed_at = At::from_secs(signed_at.ok_or(Denied::Wrong)?);
-    let fresh = signed_at >= request.received_at.minus(OLDEST) && signed_at.minus(AHEAD) <= request.received_at;
-    if fresh { Ok(()) } else { Err(Denied::Stale) }
+    key.verify(&whole, &proof).map_err(|_| Denied::Wrong)?;
+    let signed_at = signature::moment(timestamp).ok_or(Denied::Wrong)?;
+    if signature::is_fresh(signed_at, request.received_at, OLDEST) { Ok(()) } else { Err(Denied::Stale) }
 }
 
 /// The point in a `SubjectPublicKeyInfo` of P-256 (RFC 5480), which is always written in the same bytes before it.
@@ -84,7 +81,7 @@ fn point(key: &str) -> Option<Vec<u8>> {
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if request.is(JSON_TYPE) {
         // Deliveries, opens, clicks of what we sent: the event webhook, entered at the wrong address.
-        return Ok(Reading { signals: Vec::new(), ignored: vec!["sendgrid.event"] });
+        return Ok(mail::ignored("sendgrid.event"));
     }
     let mut posted = Posted::of(request).map_err(|_| Refusal::Unreadable("the body is not a post of Inbound Parse"))?;
     let envelope = envelope(&posted);
@@ -177,5 +174,6 @@ const HELP: &str = "\
 5. Test it: send a mail to any address of the host.
 
 SendGrid sends again for three days while it hears 5xx, and drops a mail at once when it hears 4xx: a wrong password or
-key loses mail, so test after every change.
+key loses mail, so test after every change. It takes mails of up to 30 MB: set `mail = \"32MiB\"` in `[limits]`, or the
+largest are lost.
 ";

@@ -12,6 +12,7 @@
 
 use super::carried::{self, Carried, Head};
 use super::fields::attribute;
+use super::mail::ignored;
 use super::sns::{self, Envelope};
 use super::{
     Answer, BodyLimit, Denied, Needed, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail, shown,
@@ -117,10 +118,6 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         Some("Notification") => notice(envelope.get("Message").unwrap_or_default(), channel),
         _ => Err(Refusal::Unreadable("the body is not a message of Amazon SNS")),
     }
-}
-
-fn ignored(what: &'static str) -> Reading {
-    Reading { signals: Vec::new(), ignored: vec![what] }
 }
 
 /// Whoever asks for the address confirms the subscription.

@@ -1,9 +1,11 @@
 //! How is a proof compared? In constant time, against every secret that is valid while one is being rotated.
 
 use hmac::{Hmac, KeyInit, Mac};
+use lead::time::At;
 use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 use subtle::{Choice, ConstantTimeEq};
 
 /// HMAC-SHA1 over the parts as if they were one text.
@@ -32,6 +34,18 @@ fn equal(ours: &[u8], theirs: &[u8]) -> Choice {
 /// Does any valid secret prove it? Every secret is tried, so the time does not tell which one fitted.
 pub(super) fn any(secrets: &[SecretString], proves: impl Fn(&[u8]) -> bool) -> bool {
     secrets.iter().fold(false, |proven, secret| proves(secret.expose_secret().as_bytes()) | proven)
+}
+
+/// Was it signed lately? Clocks may differ by five minutes; `oldest` is how long the sender tries.
+pub(super) fn is_fresh(signed_at: At, now: At, oldest: Duration) -> bool {
+    const AHEAD: Duration = Duration::from_secs(5 * 60);
+    signed_at >= now.minus(oldest) && signed_at.minus(AHEAD) <= now
+}
+
+/// The moment that a count of seconds means; none for what no clock of this age would show.
+pub(super) fn moment(seconds: &str) -> Option<At> {
+    let seconds = seconds.parse().ok().filter(|seconds| (0..=99_999_999_999).contains(seconds));
+    seconds.map(At::from_secs)
 }
 
 /// Is `given` itself one of the valid secrets?

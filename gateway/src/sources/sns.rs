@@ -8,7 +8,7 @@
 //! From the vendor's guide to verifying signatures of SNS messages, versions 1 (SHA-1) and 2 (SHA-256).
 
 use super::fields::Pairs;
-use super::{Denied, Needed, Refusal, Request, Setting, Value, json};
+use super::{Denied, Needed, Refusal, Request, Setting, Value, json, signature};
 use crate::channel::Channel;
 use data_encoding::{BASE64, Specification};
 use lead::time::At;
@@ -38,7 +38,6 @@ pub(super) const HOSTS: Setting = Setting {
 const KIND: &str = "x-amz-sns-message-type";
 /// The timestamp is that of the publication. SNS tries for an hour; what comes later is an old request sent again.
 const OLDEST: Duration = Duration::from_secs(8 * 60 * 60);
-const AHEAD: Duration = Duration::from_secs(5 * 60);
 
 /// The fields of one message of SNS, as it signs them.
 pub(super) struct Envelope<'a> {
@@ -111,7 +110,7 @@ fn algorithm(envelope: &Envelope<'_>) -> Option<&'static dyn VerificationAlgorit
 
 fn fresh(envelope: &Envelope<'_>, now: At) -> Result<(), Denied> {
     let at = envelope.get("Timestamp").and_then(At::parse).ok_or(Denied::Wrong)?;
-    if at >= now.minus(OLDEST) && at.minus(AHEAD) <= now { Ok(()) } else { Err(Denied::Stale) }
+    if signature::is_fresh(at, now, OLDEST) { Ok(()) } else { Err(Denied::Stale) }
 }
 
 fn is_certificate(url: &str, channel: &Channel) -> bool {

@@ -38,19 +38,21 @@ pub(super) struct Parts {
 
 /// A form that a page posted.
 pub(super) fn read(body: &Bytes, content_type: &str) -> Result<Form, Refusal> {
-    let parts = parts(body, content_type, Most { parts: MOST_PARTS, value: LONGEST_VALUE })?;
+    let parts = parts(body, content_type, Most { parts: MOST_PARTS, value: LONGEST_VALUE, body: body.len() })?;
     Ok(Form { pairs: decode(parts.values), files: parts.files })
 }
 
 /// A mail that a provider posts: with every header a part of its own, or whole in one.
 pub(super) fn mail(body: &Bytes, content_type: &str) -> Result<Parts, Refusal> {
-    parts(body, content_type, Most { parts: MOST_FIELDS, value: usize::MAX })
+    parts(body, content_type, Most { parts: MOST_FIELDS, value: usize::MAX, body: body.len() })
 }
 
 #[derive(Copy, Clone)]
 struct Most {
     parts: usize,
     value: usize,
+    /// No value is longer than all.
+    body: usize,
 }
 
 fn parts(body: &Bytes, content_type: &str, most: Most) -> Result<Parts, Refusal> {
@@ -81,13 +83,32 @@ async fn collect(mut form: Multipart<'_>, most: Most) -> Result<Parts, Refusal> 
         }
         let name = field.name().unwrap_or_default().to_owned();
         let charset = field.content_type().and_then(|kind| known_charset(kind.get_param("charset")?.as_str()));
-        let value = field.bytes().await.map_err(|_| Refusal::Unreadable(BROKEN))?;
+        let value = value(field, most.body).await?;
         if value.len() > most.value {
             return Err(Refusal::TooLarge("a field of the form is too long"));
         }
         parts.values.push((name, charset, value));
     }
     Ok(parts)
+}
+
+/// The bytes of a value. Most come in one piece; for a large one a place is set aside once, because growing step by step
+/// would hold a mail of 25 MiB three times. What is not written of it never becomes memory.
+async fn value(mut field: Field<'_>, room: usize) -> Result<Bytes, Refusal> {
+    let first = piece(&mut field).await?.unwrap_or_default();
+    let Some(second) = piece(&mut field).await? else { return Ok(first) };
+    let mut whole = Vec::with_capacity(room);
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&second);
+    while let Some(next) = piece(&mut field).await? {
+        whole.extend_from_slice(&next);
+    }
+    whole.shrink_to_fit();
+    Ok(whole.into())
+}
+
+async fn piece(field: &mut Field<'_>) -> Result<Option<Bytes>, Refusal> {
+    field.chunk().await.map_err(|_| Refusal::Unreadable(BROKEN))
 }
 
 /// A part's own charset, else that of the form's `_charset_` field, else UTF-8.
@@ -108,8 +129,8 @@ async fn file(mut field: Field<'_>) -> Result<Option<Value>, Refusal> {
     let of = field.name().unwrap_or_default().to_owned();
     let kind = field.content_type().map(|kind| media_type(kind.as_ref()).to_owned());
     let mut size = 0;
-    while let Some(piece) = field.chunk().await.map_err(|_| Refusal::Unreadable(BROKEN))? {
-        size += piece.len();
+    while let Some(next) = piece(&mut field).await? {
+        size += next.len();
     }
     if size == 0 {
         return Ok(None);

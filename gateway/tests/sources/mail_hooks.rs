@@ -227,6 +227,21 @@ fn odd_notes_of_sendgrid_do_not_lose_the_mail() {
     }
 }
 
+#[test]
+fn a_mail_of_many_pieces_keeps_every_byte() {
+    let words: String = (0..40_000).map(|number| format!("{number} ")).collect();
+    let mail = format!("From: a@b.example\r\nMessage-ID: <1@x>\r\n\r\n{words}end");
+    let request =
+        post(&[("content-type", MULTIPART), ("authorization", BASIC)], parts(&[("email", &mail), ("to", "x")]));
+    let reading = read("sendgrid", &request).unwrap();
+    let text = touch(&reading).text.clone().unwrap();
+    assert!(words.starts_with(&text) && text.len() > 60 * 1024 && touch(&reading).flags.contains("cut"));
+    let html = format!("<p>{}</p>", "wide ".repeat(30_000));
+    let request =
+        post(&[("content-type", MULTIPART)], parts(&[("from", "a@b.example"), ("html", &html), ("text", "short")]));
+    assert_eq!(touch(&read("sendgrid", &request).unwrap()).text.as_deref(), Some("short"));
+}
+
 // --- Postmark
 
 fn postmark(body: &str) -> Request {

@@ -6,7 +6,7 @@
 
 use super::phases::{Event, LONGEST, ended, ignored, once, reading};
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, signature,
+    Answer, BodyLimit, Denied, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, shown,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -32,7 +32,7 @@ pub const SOURCE: Source = Source {
 
 /// Without a secret the address's key has to do.
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    signature::is_shown_or_keyed(request, channel)
+    shown::verify(request, channel)
 }
 
 #[rustfmt::skip]
@@ -143,7 +143,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         "at": now.to_string(),
     });
     let mut headers = vec![("content-type".to_owned(), JSON_TYPE.to_owned())];
-    headers.extend(signature::basic(channel));
+    headers.extend(shown::header(channel));
     SampleRequest {
         method: Method::POST,
         path: String::new(),

@@ -13,7 +13,7 @@ use super::freeswitch_cdr::{self, Cdr};
 use super::phases::{self, bare_call, ended, ignored, international, once, person, reading};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
-    signature,
+    shown,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -53,7 +53,7 @@ const NUMBERS: Setting = Setting {
 
 /// `cred` in the module's configuration is HTTP Basic. Without a secret the address's key has to do.
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    signature::is_shown_or_keyed(request, channel)
+    shown::verify(request, channel)
 }
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
@@ -176,7 +176,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         }],
     });
     let mut headers = vec![("content-type".to_owned(), JSON_TYPE.to_owned())];
-    headers.extend(signature::basic(channel));
+    headers.extend(shown::header(channel));
     SampleRequest {
         method: Method::POST,
         path: format!("?uuid={}", sample.nonce),

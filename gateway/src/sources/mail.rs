@@ -7,10 +7,10 @@
 //!   mail as automatic.
 //! - At most 200 MIME parts are looked at; attachments are told of, never opened.
 
+use super::carried::Carried;
 use super::fields::{self, LONGEST_TEXT, attribute};
 use super::{
-    Answer, BodyLimit, Denied, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, letter, multipart,
-    signature,
+    Answer, BodyLimit, Denied, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, letter, multipart, shown,
 };
 use crate::channel::Channel;
 use data_encoding::BASE64;
@@ -47,7 +47,7 @@ pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied>
     if channel.secrets.is_empty() {
         return Ok(());
     }
-    signature::is_shown(&channel.secrets, request)
+    shown::prove(request, channel)
 }
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
@@ -57,13 +57,18 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if request.body.is_empty() {
         return Err(Refusal::Bad("the mail is empty"));
     }
-    let raw = bounded(&request.body);
+    letter(&Carried::raw(&request.body), channel)
+}
+
+/// Reads one message, whoever carried it here.
+pub(super) fn letter(carried: &Carried<'_>, channel: &Channel) -> Result<Reading, Refusal> {
+    let raw = bounded(&carried.raw);
     let message = MessageParser::default().parse(raw).ok_or(Refusal::Unreadable(NO_MAIL))?;
-    let mail = Mail { message: &message, channel };
+    let mail = Mail { message: &message, channel, carried };
     if message.from().is_none() && message.date().is_none() && message.message_id().is_none() {
         return Err(Refusal::Unreadable(NO_MAIL));
     }
-    let id = message.message_id().map(|id| cut(id, 998).to_owned());
+    let id = message.message_id().map(|id| cut(id, 998).to_owned()).or_else(|| carried.id.clone());
     if mail.is_from_us() && mail.dmarc_failed() {
         return Err(Refusal::Unreadable("the mail claims to be ours and is not"));
     }
@@ -72,7 +77,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         Some(reply) => Signal::Reply(Box::new(reply)),
         None => {
             let mut touch = mail.touch();
-            if raw.len() < request.body.len() {
+            if raw.len() < carried.raw.len() || carried.without_body {
                 touch.flags.insert("cut".to_owned());
             }
             Signal::Touch(Box::new(touch))
@@ -84,7 +89,8 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
 
 const NO_MAIL: &str = "the body is not a mail";
 
-fn ignored(what: &'static str) -> Reading {
+/// Known, and of no interest.
+pub(super) fn ignored(what: &'static str) -> Reading {
     Reading { signals: Vec::new(), ignored: vec![what] }
 }
 
@@ -100,6 +106,7 @@ fn bounded(raw: &[u8]) -> &[u8] {
 struct Mail<'a> {
     message: &'a Message<'a>,
     channel: &'a Channel,
+    carried: &'a Carried<'a>,
 }
 
 impl Mail<'_> {
@@ -190,20 +197,22 @@ impl Mail<'_> {
         if let Some(to) = self.message.to().and_then(Address::first).and_then(Addr::address) {
             attribute(touch, "mail_to", to);
         }
-        let files: Vec<Value> = self
-            .message
-            .attachments()
-            .take(MOST_FILES)
-            .map(|part| {
-                let kind =
-                    part.content_type().map(|kind| format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()));
-                let name = part.attachment_name().and_then(multipart::plain_name);
-                multipart::describe_file("attachment", name, kind.as_deref(), part.len())
-            })
-            .collect();
+        if let Some(recipient) = self.carried.recipient.as_deref().filter(|to| !to.is_empty()) {
+            attribute(touch, "envelope_to", recipient);
+        }
+        let files: Vec<Value> = self.carried.files.iter().cloned().chain(self.files()).take(MOST_FILES).collect();
         if !files.is_empty() {
             touch.attributes.insert("files".to_owned(), Value::Array(files));
         }
+    }
+
+    fn files(&self) -> impl Iterator<Item = Value> {
+        self.message.attachments().map(|part| {
+            let kind =
+                part.content_type().map(|kind| format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()));
+            let name = part.attachment_name().and_then(multipart::plain_name);
+            multipart::describe_file("attachment", name, kind.as_deref(), part.len())
+        })
     }
 
     /// Plain text where there is some, else the text of the HTML; a little more than we keep shows that it was longer.
@@ -258,7 +267,7 @@ impl Mail<'_> {
             let from = self.from().and_then(Addr::address).unwrap_or_default().to_ascii_lowercase();
             from.starts_with("mailer-daemon@") || from.starts_with("postmaster@")
         };
-        report || (self.no_return() && daemon())
+        report || (self.is_unanswerable() && daemon())
     }
 
     fn no_return(&self) -> bool {
@@ -273,13 +282,18 @@ impl Mail<'_> {
         }
         let submitted = self.header("auto-submitted").is_some_and(|said| !said.starts_with("no"));
         let suppressed = self.header("x-auto-response-suppress").is_some_and(|said| said != "none");
-        (submitted || suppressed || self.no_return() || precedence == "auto_reply").then_some("mail.auto_reply")
+        (submitted || suppressed || self.is_unanswerable() || precedence == "auto_reply").then_some("mail.auto_reply")
+    }
+
+    fn is_unanswerable(&self) -> bool {
+        self.carried.has_no_sender() || self.no_return()
     }
 
     fn dmarc_failed(&self) -> bool {
         let results =
             self.message.headers_raw().filter(|(name, _)| name.eq_ignore_ascii_case("authentication-results"));
-        results.map(|(_, said)| said.to_ascii_lowercase()).any(|said| said.contains("dmarc=fail"))
+        let failed = results.map(|(_, said)| said.to_ascii_lowercase()).any(|said| said.contains("dmarc=fail"));
+        failed || self.carried.forged
     }
 }
 
@@ -288,6 +302,19 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
+    let mut headers = vec![("content-type".to_owned(), "message/rfc822".to_owned())];
+    headers.extend(shown::header(channel));
+    SampleRequest {
+        method: Method::POST,
+        path: String::new(),
+        headers,
+        body: written(channel, sample, now).into_bytes(),
+        expect: StatusCode::OK,
+    }
+}
+
+/// The message that a sample is about.
+pub(super) fn written(channel: &Channel, sample: &Sample, now: At) -> String {
     let date = chrono::DateTime::from_timestamp_millis(now.millis()).unwrap_or_default().to_rfc2822();
     let name = sample.name.as_deref().unwrap_or("Test");
     let from = sample.email.as_deref().unwrap_or("test@customer.example");
@@ -304,18 +331,8 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         ("Content-Type", "text/plain; charset=utf-8".to_owned()),
         ("Content-Transfer-Encoding", "base64".to_owned()),
     ];
-    let mut message: String = head.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    message.push_str("\r\n");
-    message.push_str(&data_encoding::BASE64_MIME.encode(words.as_bytes()));
-    let mut headers = vec![("content-type".to_owned(), "message/rfc822".to_owned())];
-    headers.extend(signature::basic(channel));
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers,
-        body: message.into_bytes(),
-        expect: StatusCode::OK,
-    }
+    let head: String = head.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    format!("{head}\r\n{}", data_encoding::BASE64_MIME.encode(words.as_bytes()))
 }
 
 fn one_line(text: &str) -> String {

@@ -12,7 +12,9 @@
 pub mod aliases;
 pub mod asterisk;
 pub mod call;
+mod carried;
 pub mod chat;
+pub mod chatfuel;
 pub mod chatwoot;
 pub mod dialogflow;
 pub mod explain;
@@ -21,6 +23,7 @@ mod fields;
 pub mod form;
 pub mod freeswitch;
 mod freeswitch_cdr;
+pub mod getresponse;
 pub mod google_ads;
 pub mod hubspot_form;
 mod hubspot_proof;
@@ -29,6 +32,9 @@ mod item;
 mod json;
 mod letter;
 pub mod mail;
+pub mod mailchimp;
+pub mod mailgun;
+pub mod manychat;
 pub mod messenger;
 mod meta;
 pub mod meta_leads;
@@ -36,8 +42,15 @@ mod multipart;
 mod phases;
 pub mod plivo;
 mod plivo_proof;
+mod posted;
+pub mod postmark;
+mod renamed;
+pub mod sendgrid;
+pub mod sendpulse;
+pub mod ses;
 mod shown;
 mod signature;
+mod sns;
 mod submission;
 mod talk;
 pub mod telegram;
@@ -89,6 +102,15 @@ pub static SOURCES: &[&Source] = &[
     &chatwoot::SOURCE,
     &dialogflow::SOURCE,
     &chat::SOURCE,
+    &mailgun::SOURCE,
+    &sendgrid::SOURCE,
+    &postmark::SOURCE,
+    &ses::SOURCE,
+    &manychat::SOURCE,
+    &chatfuel::SOURCE,
+    &sendpulse::SOURCE,
+    &mailchimp::SOURCE,
+    &getresponse::SOURCE,
 ];
 
 pub fn source(name: &str) -> Option<&'static Source> {

@@ -3,7 +3,7 @@
 //! Files are not kept: of each the form's field, its name if it is only a name, its media type and its size go into
 //! the attributes.
 
-use super::fields::Pairs;
+use super::fields::{MOST_FIELDS, Pairs};
 use super::urlencoded::{known_charset, path};
 use super::{Refusal, media_type};
 use bytes::Bytes;
@@ -20,6 +20,8 @@ const MOST_PARTS: usize = 50;
 const LONGEST_BOUNDARY: usize = 70;
 /// Bytes of one value that is no file.
 const LONGEST_VALUE: usize = 256 * 1024;
+/// Read at a time.
+const PIECE: usize = 64 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Form {
@@ -27,41 +29,86 @@ pub(super) struct Form {
     pub files: Vec<Value>,
 }
 
+/// The parts as they came: name, charset and bytes of each that is no file.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    pub values: Vec<(String, Option<&'static Encoding>, Bytes)>,
+    pub files: Vec<Value>,
+}
+
+/// A form that a page posted.
 pub(super) fn read(body: &Bytes, content_type: &str) -> Result<Form, Refusal> {
+    let parts = parts(body, content_type, Most { parts: MOST_PARTS, value: LONGEST_VALUE, body: body.len() })?;
+    Ok(Form { pairs: decode(parts.values), files: parts.files })
+}
+
+/// A mail that a provider posts: with every header a part of its own, or whole in one.
+pub(super) fn mail(body: &Bytes, content_type: &str) -> Result<Parts, Refusal> {
+    parts(body, content_type, Most { parts: MOST_FIELDS, value: usize::MAX, body: body.len() })
+}
+
+#[derive(Copy, Clone)]
+struct Most {
+    parts: usize,
+    value: usize,
+    /// No value is longer than all.
+    body: usize,
+}
+
+fn parts(body: &Bytes, content_type: &str, most: Most) -> Result<Parts, Refusal> {
     let boundary = multer::parse_boundary(content_type).map_err(|_| Refusal::Bad("the form has no boundary"))?;
     if boundary.is_empty() || boundary.len() > LONGEST_BOUNDARY {
         return Err(Refusal::Bad("the form's boundary is empty or too long"));
     }
-    let whole = futures_util::stream::iter([Ok::<_, Infallible>(body.clone())]);
+    let body = body.clone();
     let size = SizeLimit::new().whole_stream(body.len() as u64).per_field(body.len() as u64);
-    let parts = Multipart::with_constraints(whole, boundary, Constraints::new().size_limit(size));
-    collect(parts).now_or_never().unwrap_or(Err(Refusal::Unreadable(BROKEN)))
+    let pieces = (0..body.len()).step_by(PIECE).map(move |at| body.slice(at..body.len().min(at + PIECE)));
+    let pieces = futures_util::stream::iter(pieces.map(Ok::<_, Infallible>));
+    let form = Multipart::with_constraints(pieces, boundary, Constraints::new().size_limit(size));
+    collect(form, most).now_or_never().unwrap_or(Err(Refusal::Unreadable(BROKEN)))
 }
 
 const BROKEN: &str = "the multipart form is broken";
 
-async fn collect(mut parts: Multipart<'_>) -> Result<Form, Refusal> {
-    let mut form = Form::default();
-    let mut raw: Vec<(String, Option<&'static Encoding>, Bytes)> = Vec::new();
+async fn collect(mut form: Multipart<'_>, most: Most) -> Result<Parts, Refusal> {
+    let mut parts = Parts::default();
     for count in 0.. {
-        let Some(field) = parts.next_field().await.map_err(|_| Refusal::Unreadable(BROKEN))? else { break };
-        if count == MOST_PARTS {
-            return Err(Refusal::TooLarge("the form has more than 50 parts"));
+        let Some(field) = form.next_field().await.map_err(|_| Refusal::Unreadable(BROKEN))? else { break };
+        if count == most.parts {
+            return Err(Refusal::TooLarge("the form has too many parts"));
         }
         if field.file_name().is_some() {
-            form.files.extend(file(field).await?);
+            parts.files.extend(file(field).await?);
             continue;
         }
         let name = field.name().unwrap_or_default().to_owned();
         let charset = field.content_type().and_then(|kind| known_charset(kind.get_param("charset")?.as_str()));
-        let value = field.bytes().await.map_err(|_| Refusal::Unreadable(BROKEN))?;
-        if value.len() > LONGEST_VALUE {
+        let value = value(field, most.body).await?;
+        if value.len() > most.value {
             return Err(Refusal::TooLarge("a field of the form is too long"));
         }
-        raw.push((name, charset, value));
+        parts.values.push((name, charset, value));
     }
-    form.pairs = decode(raw);
-    Ok(form)
+    Ok(parts)
+}
+
+/// The bytes of a value. Most come in one piece; for a large one a place is set aside once, because growing step by step
+/// would hold a mail of 25 MiB three times. What is not written of it never becomes memory.
+async fn value(mut field: Field<'_>, room: usize) -> Result<Bytes, Refusal> {
+    let first = piece(&mut field).await?.unwrap_or_default();
+    let Some(second) = piece(&mut field).await? else { return Ok(first) };
+    let mut whole = Vec::with_capacity(room);
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&second);
+    while let Some(next) = piece(&mut field).await? {
+        whole.extend_from_slice(&next);
+    }
+    whole.shrink_to_fit();
+    Ok(whole.into())
+}
+
+async fn piece(field: &mut Field<'_>) -> Result<Option<Bytes>, Refusal> {
+    field.chunk().await.map_err(|_| Refusal::Unreadable(BROKEN))
 }
 
 /// A part's own charset, else that of the form's `_charset_` field, else UTF-8.
@@ -77,11 +124,14 @@ fn decode(raw: Vec<(String, Option<&'static Encoding>, Bytes)>) -> Pairs<'static
 }
 
 /// An empty file field is a field nobody filled.
-async fn file(field: Field<'_>) -> Result<Option<Value>, Refusal> {
+async fn file(mut field: Field<'_>) -> Result<Option<Value>, Refusal> {
     let said = field.file_name().and_then(plain_name).map(str::to_owned);
     let of = field.name().unwrap_or_default().to_owned();
     let kind = field.content_type().map(|kind| media_type(kind.as_ref()).to_owned());
-    let size = field.bytes().await.map_err(|_| Refusal::Unreadable(BROKEN))?.len();
+    let mut size = 0;
+    while let Some(next) = piece(&mut field).await? {
+        size += next.len();
+    }
     if size == 0 {
         return Ok(None);
     }

@@ -1,36 +1,60 @@
-//! Does the sender know the secret? It is shown in a header: as the password of HTTP Basic, as a Bearer token, or in
-//! `X-Api-Key` for tools that fill in `Authorization` themselves.
+//! How is a sender believed that cannot sign? It shows the channel's secret: as the password of HTTP Basic, as a Bearer
+//! token, in the header `X-Api-Key` or in the query as `key`. Where its address alone can be kept secret, the address's
+//! own key, which the edge has compared already, is enough.
 
-use super::{Denied, Request, signature};
+use super::{Denied, JSON_TYPE, Request, signature, urlencoded};
 use crate::channel::Channel;
 use data_encoding::BASE64;
 
-const OWN: &str = "x-api-key";
-
+/// For a source that nobody may knock at without a secret or a key of its address.
 pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    if channel.secrets.is_empty() {
-        return Err(Denied::Misconfigured);
+    match (channel.secrets.is_empty(), channel.url_key.is_some()) {
+        (false, _) => prove(request, channel),
+        (true, true) => Ok(()),
+        (true, false) => Err(Denied::Misconfigured),
     }
-    let given = match request.header(OWN) {
-        Some(secret) => secret.as_bytes().to_vec(),
-        None => authorization(request.header("authorization").ok_or(Denied::Missing)?).ok_or(Denied::Wrong)?,
-    };
+}
+
+/// Is one of the channel's secrets shown?
+pub(super) fn prove(request: &Request, channel: &Channel) -> Result<(), Denied> {
+    let given = given(request)?;
     if signature::is_secret(&channel.secrets, &given) { Ok(()) } else { Err(Denied::Wrong) }
 }
 
-/// RFC 6750 and RFC 7617; the name before the password may be anything.
-fn authorization(said: &str) -> Option<Vec<u8>> {
-    let (scheme, proof) = said.split_once(' ')?;
-    let proof = proof.trim().as_bytes();
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(proof.to_vec());
+fn given(request: &Request) -> Result<Vec<u8>, Denied> {
+    if let Some((scheme, proof)) = request.header("authorization").and_then(|said| said.split_once(' ')) {
+        return match scheme.to_ascii_lowercase().as_str() {
+            "bearer" => Ok(proof.trim().as_bytes().to_vec()),
+            "basic" => password(proof).ok_or(Denied::Wrong),
+            _ => Err(Denied::Wrong),
+        };
     }
-    let pair = BASE64.decode(proof).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let header = request.header("x-api-key").map(|key| key.as_bytes().to_vec());
+    header.or_else(|| in_query(&request.query)).ok_or(Denied::Missing)
+}
+
+fn password(proof: &str) -> Option<Vec<u8>> {
+    let pair = BASE64.decode(proof.trim().as_bytes()).ok()?;
     let colon = pair.iter().position(|byte| *byte == b':')?;
     Some(pair[colon + 1..].to_vec())
 }
 
-/// The header of a sample.
+fn in_query(query: &str) -> Option<Vec<u8>> {
+    let pairs = urlencoded::flat(query.as_bytes()).ok()?;
+    let (_, key) = pairs.into_iter().find(|(name, _)| name == KEY)?;
+    Some(key.into_owned().into_bytes())
+}
+
+/// The query's parameter that holds the secret, and so is nobody's field.
+pub(super) const KEY: &str = "key";
+
+/// The header of a sample that shows the current secret.
 pub(super) fn header(channel: &Channel) -> Option<(String, String)> {
-    signature::current(&channel.secrets).map(|secret| ("authorization".to_owned(), format!("Bearer {secret}")))
+    let secret = signature::current(&channel.secrets)?;
+    Some(("authorization".to_owned(), format!("Basic {}", BASE64.encode(format!("leadgate:{secret}").as_bytes()))))
+}
+
+/// The headers of a sample whose body is JSON.
+pub(super) fn json_headers(channel: &Channel) -> Vec<(String, String)> {
+    std::iter::once(("content-type".to_owned(), JSON_TYPE.to_owned())).chain(header(channel)).collect()
 }

@@ -1,12 +1,11 @@
 //! How is a proof compared? In constant time, against every secret that is valid while one is being rotated.
 
-use super::{Denied, Request};
-use crate::channel::Channel;
-use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
+use lead::time::At;
 use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 use subtle::{Choice, ConstantTimeEq};
 
 /// HMAC-SHA1 over the parts as if they were one text.
@@ -37,42 +36,21 @@ pub(super) fn any(secrets: &[SecretString], proves: impl Fn(&[u8]) -> bool) -> b
     secrets.iter().fold(false, |proven, secret| proves(secret.expose_secret().as_bytes()) | proven)
 }
 
+/// Was it signed lately? Clocks may differ by five minutes; `oldest` is how long the sender tries.
+pub(super) fn is_fresh(signed_at: At, now: At, oldest: Duration) -> bool {
+    const AHEAD: Duration = Duration::from_secs(5 * 60);
+    signed_at >= now.minus(oldest) && signed_at.minus(AHEAD) <= now
+}
+
+/// The moment that a count of seconds means; none for what no clock of this age would show.
+pub(super) fn moment(seconds: &str) -> Option<At> {
+    let seconds = seconds.parse().ok().filter(|seconds| (0..=99_999_999_999).contains(seconds));
+    seconds.map(At::from_secs)
+}
+
 /// Is `given` itself one of the valid secrets?
 pub(super) fn is_secret(secrets: &[SecretString], given: &[u8]) -> bool {
     any(secrets, |secret| same(secret, given))
-}
-
-/// Does the head show one of the valid secrets, as the password of HTTP Basic or as a Bearer token?
-pub(super) fn is_shown(secrets: &[SecretString], request: &Request) -> Result<(), Denied> {
-    let (scheme, proof) =
-        request.header("authorization").and_then(|said| said.split_once(' ')).ok_or(Denied::Missing)?;
-    let given = match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => proof.trim().as_bytes().to_vec(),
-        "basic" => password(proof).ok_or(Denied::Wrong)?,
-        _ => return Err(Denied::Wrong),
-    };
-    if is_secret(secrets, &given) { Ok(()) } else { Err(Denied::Wrong) }
-}
-
-fn password(proof: &str) -> Option<Vec<u8>> {
-    let pair = BASE64.decode(proof.trim().as_bytes()).ok()?;
-    let colon = pair.iter().position(|byte| *byte == b':')?;
-    Some(pair[colon + 1..].to_vec())
-}
-
-/// For a sender that can show a password at most: a channel without a secret must have an unguessable address.
-pub(super) fn is_shown_or_keyed(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    match (channel.secrets.is_empty(), &channel.url_key) {
-        (false, _) => is_shown(&channel.secrets, request),
-        (true, Some(_)) => Ok(()),
-        (true, None) => Err(Denied::Misconfigured),
-    }
-}
-
-/// The header with which a sample shows the current secret.
-pub(super) fn basic(channel: &Channel) -> Option<(String, String)> {
-    let pair = BASE64.encode(format!("leadgate:{}", current(&channel.secrets)?).as_bytes());
-    Some(("authorization".to_owned(), format!("Basic {pair}")))
 }
 
 /// The secret that signs samples: the current one.

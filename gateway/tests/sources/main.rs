@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bots;
 mod calls;
 mod chat_proof;
 mod chats;
@@ -11,7 +12,9 @@ mod form;
 mod forms;
 mod freeswitch;
 mod mail;
+mod mail_hooks;
 mod proofs;
+mod ses;
 mod support;
 mod table;
 mod telegram;

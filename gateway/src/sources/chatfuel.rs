@@ -1,0 +1,109 @@
+//! How does a block of a Chatfuel flow become a touch?
+//!
+//! The *JSON API* card asks us with the attributes that the builder chose: in the query, as a form or as JSON. There is
+//! no event id, so a request is known again by its content, or by the attribute `leadgate_id`. An attribute that is not
+//! set is no value.
+//!
+//! From Chatfuel's documentation of the JSON API (docs.chatfuel.com).
+
+use super::fields::Pairs;
+use super::renamed::{self, Names, Person};
+use super::{
+    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown,
+    urlencoded,
+};
+use crate::channel::Channel;
+use http::{Method, StatusCode};
+use lead::entry::Kind;
+use lead::time::At;
+
+pub const SOURCE: Source = Source {
+    name: "chatfuel",
+    kind: Kind::Chat,
+    body: BodyLimit::Json,
+    anonymous: false,
+    needs_secret: false,
+    settings: &[],
+    methods: &[Method::POST, Method::GET],
+    verify: shown::verify,
+    read,
+    answer,
+    sample,
+    help: HELP,
+};
+
+/// Who it is, by the network the bot speaks in.
+const IDS: [&str; 5] =
+    ["messenger user id", "instagram user id", "whatsapp user id", "telegram user id", "chatfuel user id"];
+const NAMES: &Names = &[("last user freeform input", "message"), ("whatsapp phone number", "phone"), (shown::KEY, "")];
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    let mut pairs = pairs(request)?;
+    pairs.retain(|(path, _)| path != shown::KEY);
+    if pairs.is_empty() {
+        // The card was tried before any attribute was added.
+        return Ok(renamed::ignored("chatfuel.empty"));
+    }
+    let ids = IDS.map(|name| renamed::take(&mut pairs, name));
+    let person = Person { kind: Kind::Chat, network: SOURCE.name, id: ids.into_iter().flatten().next() };
+    let (touch, post) = person
+        .touch(renamed::rename(pairs, NAMES, channel), channel)
+        .ok_or(Refusal::Unreadable("the request names no user"))?;
+    Ok(renamed::one(renamed::read(touch, post, SOURCE.name)))
+}
+
+fn pairs(request: &Request) -> Result<Pairs<'_>, Refusal> {
+    if request.method == Method::GET {
+        urlencoded::flat(request.query.as_bytes())
+    } else if request.is(FORM_TYPE) {
+        urlencoded::flat(&request.body)
+    } else if request.is(JSON_TYPE) {
+        json::read(&request.body)
+    } else {
+        Err(Refusal::MediaType)
+    }
+}
+
+/// Nothing to say: the flow goes on as it was built.
+fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
+    Answer::Body(r#"{"messages":[]}"#.to_owned(), JSON_TYPE)
+}
+
+fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
+    let body = serde_json::json!({
+        "messenger user id": sample.nonce,
+        "first name": sample.name.as_deref().unwrap_or("Test"),
+        "phone": sample.phone,
+        "email": sample.email,
+        "last user freeform input": sample.text,
+        "leadgate_id": sample.nonce,
+    });
+    SampleRequest {
+        method: Method::POST,
+        path: String::new(),
+        headers: shown::json_headers(channel),
+        body: body.to_string().into_bytes(),
+        expect: StatusCode::OK,
+    }
+}
+
+const HELP: &str = "\
+# Chatfuel
+
+1. `secret`: a long random text (or `url_key`, which becomes part of the URL).
+2. In the flow, where you know what the person wants, add the card *JSON API*:
+   - **Type**: `POST`, to
+
+```
+{url}
+```
+
+   - **Headers**: `X-Api-Key` with the secret as its value. If your plan has no headers, end the URL with
+     `?key=<secret>`.
+   - **User attributes**: `messenger user id` (or that of your network), `first name`, `last name`, `phone`, `email`,
+     `last user freeform input`, and whatever you want to keep; UTM marks are understood.
+3. Press *Test the request*: the answer is 200 with `{\"messages\":[]}`, and nothing is shown to the person.
+
+Chatfuel does not ask again when a request fails: ask for the phone before the card. The same content twice within the
+workspace's `same_post_window` counts once; the attribute `leadgate_id` says what is one event.
+";

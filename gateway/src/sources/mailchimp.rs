@@ -1,0 +1,117 @@
+//! How does a new subscriber of a Mailchimp audience become a touch?
+//!
+//! Mailchimp asks the address with GET when it is entered, and posts a form for each event. It signs nothing, so the
+//! address itself is the secret. There is no event id; audience, member and moment together are one.
+//!
+//! From the vendor's guide to Marketing webhooks (mailchimp.com/developer).
+
+use super::renamed::{self, Names, Person, ignored, one};
+use super::{
+    Answer, BodyLimit, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, shown, urlencoded,
+};
+use crate::channel::Channel;
+use chrono::NaiveDateTime;
+use data_encoding::HEXLOWER;
+use http::{Method, StatusCode};
+use lead::entry::Kind;
+use lead::time::At;
+
+pub const SOURCE: Source = Source {
+    name: "mailchimp",
+    kind: Kind::List,
+    body: BodyLimit::Form,
+    anonymous: false,
+    needs_secret: false,
+    settings: &[],
+    methods: &[Method::POST, Method::GET, Method::HEAD],
+    verify: shown::verify,
+    read,
+    answer,
+    sample,
+    help: HELP,
+};
+
+const NAMES: &Names = &[("data.merges.", ""), ("data.", ""), ("type", ""), ("fired_at", "")];
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    if request.method != Method::POST {
+        return Ok(ignored("mailchimp.check"));
+    }
+    if !request.is(FORM_TYPE) {
+        return Err(Refusal::MediaType);
+    }
+    let mut pairs = urlencoded::read(&request.body, request.charset())?;
+    match renamed::get(&pairs, "type") {
+        Some("subscribe") => {}
+        Some("unsubscribe") => return Ok(ignored("mailchimp.unsubscribe")),
+        Some("cleaned") => return Ok(ignored("mailchimp.cleaned")),
+        Some("profile") => return Ok(ignored("mailchimp.profile")),
+        Some("upemail") => return Ok(ignored("mailchimp.upemail")),
+        Some("campaign") => return Ok(ignored("mailchimp.campaign")),
+        Some(_) => return Ok(ignored("mailchimp.other_event")),
+        None => return Err(Refusal::Unreadable("the event has no type")),
+    }
+    let fired_at = renamed::get(&pairs, "fired_at").map(str::to_owned);
+    let member = renamed::take(&mut pairs, "data.id");
+    let list = renamed::get(&pairs, "data.list_id").unwrap_or_default().to_owned();
+    let id = member.zip(fired_at.as_ref()).map(|(member, at)| format!("{list} {member} {at}"));
+    let person = Person { kind: Kind::List, network: SOURCE.name, id: None };
+    let known = person.touch(renamed::rename(pairs, NAMES, channel), channel);
+    let (mut touch, _) = known.ok_or(Refusal::Unreadable("the event names no subscriber"))?;
+    touch.occurred_at = fired_at.and_then(|at| moment(&at));
+    Ok(one(renamed::read(touch, id, "subscribe")))
+}
+
+/// UTC, without saying so.
+fn moment(text: &str) -> Option<At> {
+    let at = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok()?;
+    Some(At::from_secs(at.and_utc().timestamp()))
+}
+
+fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
+    Answer::Text("ok")
+}
+
+fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
+    let member = HEXLOWER.encode(&lead::ids::digest("mailchimp sample", &[sample.nonce.as_bytes()]));
+    let at = chrono::DateTime::from_timestamp_millis(now.millis()).unwrap_or_default();
+    let fields = [
+        ("type", "subscribe"),
+        ("fired_at", &at.format("%Y-%m-%d %H:%M:%S").to_string()),
+        ("data[id]", &member),
+        ("data[list_id]", "test"),
+        ("data[email]", sample.email.as_deref().unwrap_or("test@customer.example")),
+        ("data[merges][FNAME]", sample.name.as_deref().unwrap_or("Test")),
+        ("data[merges][PHONE]", sample.phone.as_deref().unwrap_or_default()),
+        ("data[merges][MESSAGE]", sample.text.as_deref().unwrap_or_default()),
+    ];
+    let kind = ("content-type".to_owned(), FORM_TYPE.to_owned());
+    SampleRequest {
+        method: Method::POST,
+        path: String::new(),
+        headers: std::iter::once(kind).chain(shown::header(channel)).collect(),
+        body: urlencoded::write(&fields).into_bytes(),
+        expect: StatusCode::OK,
+    }
+}
+
+const HELP: &str = "\
+# Mailchimp audience
+
+Mailchimp signs nothing, so set `url_key`: it becomes part of the URL, which nobody else then knows. (With `secret`
+instead, end the URL with `?key=<secret>`; while it is being rotated both are good.)
+
+1. *Audience → Manage audience → Settings → Webhooks → Create new webhook*, with the callback URL
+
+```
+{url}
+```
+
+   Saving it makes Mailchimp ask the URL once; that is answered 200 and counted.
+2. Tick the event **Subscribes**, and under *Only send updates when a change is made* tick *by a subscriber* and *by
+   account admin*. Leave **via the API** off: what our own side adds to the audience would come back as a lead.
+3. Test it: subscribe through the audience's sign-up form.
+
+Name, phone and other merge fields are read like fields of a form; groups and the rest are kept as attributes.
+Unsubscribing, cleaned addresses, profile changes and campaigns are counted and left alone.
+";

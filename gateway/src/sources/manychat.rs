@@ -1,0 +1,103 @@
+//! How does a step of a ManyChat flow become a touch?
+//!
+//! An *External Request* is no feed: whoever built the flow decides where it asks us and with which fields, usually the
+//! full contact. There is no event id, so a post is known again by its content, or by `leadgate_id` where the builder
+//! put one. What was filled with nothing, like `{{phone}}`, is no value.
+//!
+//! From ManyChat's help on External Requests and its reference of dynamic blocks (manychat.github.io).
+
+use super::renamed::{self, Names, Person};
+use super::{Answer, BodyLimit, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown};
+use crate::channel::Channel;
+use http::{Method, StatusCode};
+use lead::entry::Kind;
+use lead::time::At;
+
+pub const SOURCE: Source = Source {
+    name: "manychat",
+    kind: Kind::Chat,
+    body: BodyLimit::Json,
+    anonymous: false,
+    needs_secret: false,
+    settings: &[],
+    methods: &[Method::POST, Method::PUT],
+    verify: shown::verify,
+    read,
+    answer,
+    sample,
+    help: HELP,
+};
+
+const NAMES: &Names = &[
+    ("custom_fields.", ""),
+    ("last_input_text", "message"),
+    ("whatsapp_phone", "phone"),
+    ("optin_phone", "phone_consent"),
+    ("key", ""),
+];
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    if !request.is(JSON_TYPE) {
+        return Err(Refusal::MediaType);
+    }
+    let mut pairs = json::read(&request.body)?;
+    if pairs.is_empty() {
+        // The step was tried before anything was put into its body.
+        return Ok(renamed::ignored("manychat.empty"));
+    }
+    let id = renamed::take(&mut pairs, "id");
+    let occurred_at = renamed::get(&pairs, "last_interaction").and_then(At::parse);
+    let person = Person { kind: Kind::Chat, network: SOURCE.name, id };
+    let (mut touch, post) = person
+        .touch(renamed::rename(pairs, NAMES, channel), channel)
+        .ok_or(Refusal::Unreadable("the request names no contact"))?;
+    touch.occurred_at = touch.occurred_at.or(occurred_at);
+    Ok(renamed::one(renamed::read(touch, post, SOURCE.name)))
+}
+
+/// A dynamic block that says nothing: the flow goes on as it was built.
+fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
+    Answer::Body(r#"{"version":"v2","content":{"messages":[]}}"#.to_owned(), JSON_TYPE)
+}
+
+fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
+    let at = chrono::DateTime::from_timestamp_millis(now.millis()).unwrap_or_default().to_rfc3339();
+    let body = serde_json::json!({
+        "id": sample.nonce,
+        "name": sample.name.as_deref().unwrap_or("Test"),
+        "phone": sample.phone,
+        "email": sample.email,
+        "last_input_text": sample.text,
+        "last_interaction": at,
+        "custom_fields": {"leadgate_id": sample.nonce},
+    });
+    SampleRequest {
+        method: Method::POST,
+        path: String::new(),
+        headers: shown::json_headers(channel),
+        body: body.to_string().into_bytes(),
+        expect: StatusCode::OK,
+    }
+}
+
+const HELP: &str = "\
+# ManyChat
+
+1. `secret`: a long random text (or `url_key`, which becomes part of the URL).
+2. In the flow, where you know what the person wants, add *Actions → External Request* (a Pro feature):
+   - **Request**: `POST` to
+
+```
+{url}
+```
+
+   - **Headers**: `X-Api-Key` with the secret as its value.
+   - **Body**: *Add Full Contact Data*. Or write your own JSON; these names are understood: `id`, `name`, `phone`,
+     `email`, `last_input_text`, `utm_source` … Custom fields and everything else are kept as attributes.
+3. Press *Test Request*: the answer is 200 with an empty dynamic block, and the test contact is a lead.
+
+ManyChat does not ask again when a request fails: place the step where losing it would be noticed, and ask for the phone
+before it. The same content twice within the workspace's `same_post_window` counts once; put a value of your own into
+`leadgate_id` to say what is one event. What people of your team write in *Live Chat* is not sent, so the first answer is
+counted elsewhere.
+";

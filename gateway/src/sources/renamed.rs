@@ -1,0 +1,98 @@
+//! How do the field names that a provider chose become the ones everybody understands? Before [`super::fields`] sees
+//! them, so that what nobody understands is kept there as it came.
+
+use super::fields::{self, Pairs};
+use super::{Read, Reading, Signal};
+use crate::channel::Channel;
+use lead::entry::{Handle, Kind, Touch};
+use lead::text::cut;
+use std::borrow::Cow;
+
+const LONGEST_ID: usize = 256;
+
+/// A provider's name and ours. One that ends in a dot is a wrapper, and what follows it keeps its own name. An empty
+/// name of ours drops the field.
+pub(super) type Names = [(&'static str, &'static str)];
+
+/// What the channel maps by hand keeps the provider's name, or its mapping would not find it.
+pub(super) fn rename<'a>(pairs: Pairs<'a>, names: &Names, channel: &Channel) -> Pairs<'a> {
+    let by_hand = |path: &str| channel.fields.values().any(|theirs| theirs.eq_ignore_ascii_case(path));
+    let kept = pairs.into_iter().filter(|(_, value)| !is_unfilled(value));
+    let renamed = kept.map(|(path, value)| if by_hand(&path) { (path, value) } else { (ours(path, names), value) });
+    renamed.filter(|(path, _)| !path.is_empty()).collect()
+}
+
+fn ours<'a>(path: Cow<'a, str>, names: &Names) -> Cow<'a, str> {
+    for (theirs, ours) in names {
+        if *theirs == path {
+            return Cow::Borrowed(ours);
+        }
+        if let Some(rest) = path.strip_prefix(theirs).filter(|_| theirs.ends_with('.')) {
+            return Cow::Owned(format!("{ours}{rest}"));
+        }
+    }
+    path
+}
+
+/// A template that the bot's builder had nothing to put into: `{{phone}}`, or what Chatfuel writes instead.
+fn is_unfilled(value: &str) -> bool {
+    let value = value.trim();
+    (value.starts_with("{{") && value.ends_with("}}")) || value == "NOT SET"
+}
+
+pub(super) fn get<'p>(pairs: &'p Pairs<'_>, path: &str) -> Option<&'p str> {
+    let (_, value) = pairs.iter().find(|(known, _)| known == path)?;
+    Some(value.trim()).filter(|value| !value.is_empty())
+}
+
+/// Moves an id out: it is no attribute.
+pub(super) fn take(pairs: &mut Pairs<'_>, path: &str) -> Option<String> {
+    let id = get(pairs, path).map(|id| cut(id, LONGEST_ID).to_owned());
+    pairs.retain(|(known, _)| known != path);
+    id
+}
+
+/// A person of whom a bot or a list tells. `network` names whose ids these are.
+pub(super) struct Person {
+    pub kind: Kind,
+    pub network: &'static str,
+    pub id: Option<String>,
+}
+
+impl Person {
+    /// The touch, and the id that the sender gave this post; none where nothing tells who it is.
+    pub(super) fn touch(self, pairs: Pairs<'_>, channel: &Channel) -> Option<(Touch, Option<String>)> {
+        let mut touch = Touch::new(self.kind);
+        touch.handles.extend(self.id.map(|id| Handle { kind: self.network.to_owned(), id }));
+        let service = fields::fill(&mut touch, pairs, channel);
+        if let Some(text) = touch.text.as_deref().filter(|_| touch.phones.is_empty()) {
+            touch.text_phones = fields::phones_in(text, channel.region);
+        }
+        let somebody = !(touch.handles.is_empty() && touch.phones.is_empty() && touch.emails.is_empty());
+        somebody.then_some((touch, service.post_id))
+    }
+}
+
+/// A touch that is known again by its id where it has one.
+pub(super) fn read(touch: Touch, id: Option<String>, phase: &str) -> Read {
+    Read { id: id.map(|id| (id, phase.to_owned())), signal: Signal::Touch(Box::new(touch)) }
+}
+
+pub(super) fn one(read: Read) -> Reading {
+    Reading { signals: vec![read], ignored: Vec::new() }
+}
+
+/// Known, and of no interest.
+pub(super) fn ignored(what: &'static str) -> Reading {
+    Reading { signals: Vec::new(), ignored: vec![what] }
+}
+
+/// A number of digits only is an international one, where its country would not write it so at home.
+pub(super) fn international(touch: &mut Touch) {
+    for phone in &mut touch.phones {
+        let digits = (11..=15).contains(&phone.len()) && phone.bytes().all(|byte| byte.is_ascii_digit());
+        if digits && !phone.starts_with(['0', '8']) {
+            phone.insert(0, '+');
+        }
+    }
+}

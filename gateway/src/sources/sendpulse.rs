@@ -1,0 +1,233 @@
+//! How do the events of SendPulse become touches and replies: of its chatbots, and of its mailing lists?
+//!
+//! - One post holds one event, or a list of them; each is read for itself.
+//! - A chatbot's event has a `title`. One that is not SendPulse's own was named by whoever put a *Send webhook* action
+//!   into a flow, and is a touch.
+//! - Whether a message that went out was written by a person SendPulse does not say: the channel does (`outgoing`).
+//! - A list's event has an `event`; a new address is a touch.
+//!
+//! From the vendor's documentation of chatbot webhooks and of webhooks of the mail service; some events have two names.
+
+use super::fields::Pairs;
+use super::renamed::{self, Names, Person};
+use super::{
+    Answer, BodyLimit, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, json,
+    shown,
+};
+use crate::channel::Channel;
+use http::{Method, StatusCode};
+use lead::entry::{Handle, Kind, Reply, Signal, Unreadable};
+use lead::time::At;
+use serde_json::value::RawValue;
+
+pub const SOURCE: Source = Source {
+    name: "sendpulse",
+    kind: Kind::Chat,
+    body: BodyLimit::Json,
+    anonymous: false,
+    needs_secret: false,
+    settings: &[OUTGOING],
+    methods: &[Method::POST],
+    verify: shown::verify,
+    read,
+    answer,
+    sample,
+    help: HELP,
+};
+
+const OUTGOING: Setting = Setting {
+    name: "outgoing",
+    value: Value::Word(&["bot", "people"]),
+    required: false,
+    expected: "who writes what goes out: \"bot\", or \"people\" where every outgoing message is a colleague's",
+};
+const MOST_EVENTS: usize = 1000;
+const NAMES: &Names = &[
+    ("contact.last_message", "message"),
+    ("contact.username", "contact_username"),
+    ("contact.variables.", ""),
+    ("contact.", ""),
+    ("variables.", ""),
+];
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    if !request.is(JSON_TYPE) {
+        return Err(Refusal::MediaType);
+    }
+    let mut reading = Reading::default();
+    let mut unreadable = None;
+    for item in items(&request.body)? {
+        match event(item, channel) {
+            Ok(Said::Signal(read)) => reading.signals.push(*read),
+            Ok(Said::Nothing(what)) => reading.ignored.push(what),
+            Err(Refusal::Unreadable(why)) => unreadable = Some(why),
+            Err(other) => return Err(other),
+        }
+    }
+    match unreadable {
+        Some(why) if reading.signals.is_empty() => return Err(Refusal::Unreadable(why)),
+        Some(why) => reading.signals.insert(0, aside(why)),
+        None => {}
+    }
+    Ok(reading)
+}
+
+/// One event that cannot be read does not lose the others. It comes first, where the request's bytes are kept.
+fn aside(reason: &str) -> Read {
+    let content_type = Some(JSON_TYPE.to_owned());
+    Read { id: None, signal: Signal::Unreadable(Unreadable { reason: reason.to_owned(), content_type, rest: None }) }
+}
+
+fn items(body: &[u8]) -> Result<Vec<&[u8]>, Refusal> {
+    let list = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    if !list {
+        return Ok(vec![body]);
+    }
+    let items: Vec<&RawValue> = json::typed(body)?;
+    if items.len() > MOST_EVENTS {
+        return Err(Refusal::TooLarge("the request has more than 1000 events"));
+    }
+    Ok(items.into_iter().map(|item| item.get().as_bytes()).collect())
+}
+
+enum Said {
+    Signal(Box<Read>),
+    Nothing(&'static str),
+}
+
+fn event(item: &[u8], channel: &Channel) -> Result<Said, Refusal> {
+    let pairs = json::read(item)?;
+    match (renamed::get(&pairs, "title"), renamed::get(&pairs, "event")) {
+        (Some(title), _) => {
+            let title = title.to_owned();
+            chat(pairs, &title, channel)
+        }
+        (None, Some(event)) => {
+            let event = event.to_owned();
+            list(pairs, &event, channel)
+        }
+        (None, None) => Err(Refusal::Unreadable("the event has no name")),
+    }
+}
+
+fn chat(mut pairs: Pairs<'_>, title: &str, channel: &Channel) -> Result<Said, Refusal> {
+    let outgoing = match title {
+        "open_chat" | "opened_live_chat" => return Ok(Said::Nothing("sendpulse.open_chat")),
+        "run_custom_flow" => return Ok(Said::Nothing("sendpulse.flow")),
+        "link_click" | "redirect" => return Ok(Said::Nothing("sendpulse.link_click")),
+        "unsubscribe" | "bot_unsubscribe" => return Ok(Said::Nothing("sendpulse.unsubscribe")),
+        "bot_block" | "bot_blocked" => return Ok(Said::Nothing("sendpulse.blocked")),
+        "outgoing_message" | "outbound_message" => true,
+        _ => false,
+    };
+    if outgoing && channel.setting(OUTGOING.name) != Some("people") {
+        return Ok(Said::Nothing("sendpulse.outgoing"));
+    }
+    if pairs.iter().any(|(path, value)| path.starts_with("info.") && path.ends_with(".item") && value == "comment") {
+        // Said in public under a post, to nobody in particular.
+        return Ok(Said::Nothing("sendpulse.comment"));
+    }
+    let id = renamed::take(&mut pairs, "contact.id").ok_or(Refusal::Unreadable("the event names no contact"))?;
+    let at = renamed::take(&mut pairs, "date").and_then(|date| moment(&date));
+    let message = renamed::get(&pairs, "info.message.id").map(|message| format!("{id} {message}"));
+    if outgoing {
+        return Ok(Said::Signal(Box::new(reply(id, at, message))));
+    }
+    if renamed::get(&pairs, "contact.last_message").is_none() {
+        let text = renamed::get(&pairs, "info.message.channel_data.message.text").map(str::to_owned);
+        pairs.extend(text.map(|text| ("message".into(), text.into())));
+    }
+    let person = Person { kind: Kind::Chat, network: SOURCE.name, id: Some(id) };
+    let known = person.touch(renamed::rename(pairs, NAMES, channel), channel);
+    let (mut touch, _) = known.ok_or(Refusal::Unreadable("the event names no contact"))?;
+    renamed::international(&mut touch);
+    touch.occurred_at = at;
+    Ok(Said::Signal(Box::new(renamed::read(touch, message, title))))
+}
+
+fn reply(id: String, occurred_at: Option<At>, message: Option<String>) -> Read {
+    let reply = Reply {
+        to_phones: Vec::new(),
+        to_emails: Vec::new(),
+        to_handles: vec![Handle { kind: SOURCE.name.to_owned(), id }],
+        by: None,
+        occurred_at,
+    };
+    Read { id: message.map(|id| (id, "outgoing".to_owned())), signal: Signal::Reply(Box::new(reply)) }
+}
+
+fn list(mut pairs: Pairs<'_>, event: &str, channel: &Channel) -> Result<Said, Refusal> {
+    match event {
+        "new_emails" => {}
+        "unsubscribe" => return Ok(Said::Nothing("sendpulse.unsubscribe")),
+        "delete" => return Ok(Said::Nothing("sendpulse.delete")),
+        _ => return Ok(Said::Nothing("sendpulse.mailing")),
+    }
+    let at = renamed::take(&mut pairs, "timestamp");
+    let of = |name| renamed::get(&pairs, name).unwrap_or_default().to_owned();
+    let id = at.as_ref().map(|at| format!("{} {} {at}", of("email"), of("book_id")));
+    let person = Person { kind: Kind::List, network: SOURCE.name, id: None };
+    let known = person.touch(renamed::rename(pairs, NAMES, channel), channel);
+    let (mut touch, _) = known.ok_or(Refusal::Unreadable("the event names no address"))?;
+    touch.occurred_at = at.and_then(|at| moment(&at));
+    Ok(Said::Signal(Box::new(renamed::read(touch, id, event))))
+}
+
+/// Seconds, or milliseconds as chatbots count.
+fn moment(number: &str) -> Option<At> {
+    const MILLIS: i64 = 100_000_000_000;
+    let number: i64 = number.parse().ok().filter(|number| *number > 0)?;
+    Some(if number < MILLIS { At::from_secs(number) } else { At::from_secs(number / 1000) })
+}
+
+fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
+    Answer::Accepted
+}
+
+fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
+    let contact = serde_json::json!({
+        "id": sample.nonce,
+        "name": sample.name.as_deref().unwrap_or("Test"),
+        "phone": sample.phone,
+        "email": sample.email,
+        "last_message": sample.text,
+    });
+    let body = serde_json::json!([{
+        "service": "telegram",
+        "title": "incoming_message",
+        "bot": {"id": "test"},
+        "contact": contact,
+        "info": {"message": {"id": sample.nonce}},
+        "date": now.millis(),
+    }]);
+    SampleRequest {
+        method: Method::POST,
+        path: String::new(),
+        headers: shown::json_headers(channel),
+        body: body.to_string().into_bytes(),
+        expect: StatusCode::OK,
+    }
+}
+
+const HELP: &str = "\
+# SendPulse
+
+SendPulse signs nothing, so set `url_key`: it becomes part of the URL, which nobody else then knows. (With `secret`
+instead, end the URL with `?key=<secret>`.)
+
+**Chatbots.** *Bot settings → Webhooks*: enter the URL and tick *Bot subscription*, *Incoming messages* and *Outbound
+messages* (a paid feature). Or put *Action → Send webhook* into a flow, where you know what the person wants.
+
+```
+{url}
+```
+
+**Mailing lists.** *Service settings → Webhooks*: the same URL for the event *New subscriber*.
+
+- `outgoing = \"people\"`: every outgoing message was written by a colleague, so the first one stops the clock. Leave it
+  out where the bot writes too: SendPulse does not tell them apart.
+- The contact's variables are read like fields of a form (`phone`, `utm_source` …); the rest is kept as attributes.
+- Clicks, unsubscribing, blocking and comments under posts are counted and left alone.
+
+Test it: write to the bot.
+";

@@ -83,7 +83,7 @@ fn is_json(request: &Request) -> bool {
     request.is(JSON_TYPE) || suffix() || beacon()
 }
 
-fn is_empty(touch: &Touch) -> bool {
+pub(super) fn is_empty(touch: &Touch) -> bool {
     let nobody = touch.name.is_none() && touch.phones.is_empty() && touch.emails.is_empty();
     nobody && touch.text.is_none() && touch.attributes.is_empty()
 }

@@ -8,17 +8,26 @@
 //! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`signature`] compares proofs.
 
 pub mod aliases;
+pub mod bitrix24_form;
 mod fields;
 pub mod form;
+pub mod jivo;
 mod json;
 mod letter;
 pub mod mail;
+pub mod mango;
 mod multipart;
+mod said;
 mod signature;
 pub mod telegram;
+pub mod tilda;
 pub mod twilio;
 mod twilio_proof;
+pub mod uis;
+mod url_secret;
 mod urlencoded;
+pub mod vk;
+pub mod zadarma;
 
 use crate::channel::Channel;
 use bytes::Bytes;
@@ -31,9 +40,16 @@ use std::collections::BTreeMap;
 #[rustfmt::skip]
 pub static SOURCES: &[&Source] = &[
     &form::SOURCE,
+    &tilda::SOURCE,
+    &bitrix24_form::SOURCE,
     &twilio::SOURCE,
+    &mango::SOURCE,
+    &zadarma::SOURCE,
+    &uis::SOURCE,
     &mail::SOURCE,
     &telegram::SOURCE,
+    &vk::SOURCE,
+    &jivo::SOURCE,
 ];
 
 pub fn source(name: &str) -> Option<&'static Source> {

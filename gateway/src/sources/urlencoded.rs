@@ -21,7 +21,8 @@ pub(super) fn flat(body: &[u8]) -> Result<Pairs<'_>, Refusal> {
     Ok(split(body)?.into_iter().map(|(name, value)| (text(name, UTF_8), text(value, UTF_8))).collect())
 }
 
-fn split(body: &[u8]) -> Result<Raw<'_>, Refusal> {
+/// The bytes of each field, for whoever signs them.
+pub(super) fn split(body: &[u8]) -> Result<Raw<'_>, Refusal> {
     let mut raw = Vec::new();
     for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
         if raw.len() == MOST_FIELDS {

@@ -11,12 +11,12 @@
 use super::fields::{self, Pairs};
 use super::said::{self, Said, ignored, reading};
 use super::{
-    Answer, BodyLimit, Denied, FORM_TYPE, Needed, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting,
-    Source, Value, form, json, signature, urlencoded,
+    Answer, BodyLimit, Denied, FORM_TYPE, Needed, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
+    Value, json, signature, urlencoded,
 };
 use crate::channel::Channel;
-use http::{Method, StatusCode};
-use lead::entry::{Kind, Signal, Touch};
+use http::Method;
+use lead::entry::{Kind, Touch};
 use lead::time::At;
 use std::borrow::Cow;
 
@@ -124,7 +124,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let told = json::read(document)?;
     let parts: Vec<Pairs<'_>> = match entity {
         Entity::Lead => vec![below(&told, "result.")],
-        Entity::Deal => vec![below(&told, "result.result.deal."), below(&told, "result.result.contact.")],
+        Entity::Deal => vec![below(&told, "result.result.deal."), person(&told)],
     };
     if parts[0].is_empty() {
         return Err(Refusal::Unreadable("the portal does not tell of this id"));
@@ -157,6 +157,18 @@ fn below<'p>(pairs: &Pairs<'p>, prefix: &str) -> Pairs<'p> {
     pairs.iter().filter_map(inner).collect()
 }
 
+/// Of a deal's contact only who it is: a known customer has many fields that this form did not fill.
+fn person<'p>(told: &Pairs<'p>) -> Pairs<'p> {
+    let of_person = |path: &str| ["NAME", "SECOND_NAME", "LAST_NAME"].contains(&path) || is_contact(path);
+    below(told, "result.result.contact.").into_iter().filter(|(path, _)| of_person(path)).collect()
+}
+
+/// `PHONE.0.VALUE`; the id and the kind beside it are no phone.
+fn is_contact(path: &str) -> bool {
+    let known = ["PHONE", "EMAIL"].iter().any(|kind| path.split('.').next() == Some(kind));
+    known && ![".ID", ".VALUE_TYPE", ".TYPE_ID"].iter().any(|end| path.ends_with(end))
+}
+
 fn touch(pairs: Pairs<'_>, id: &str, entity: Entity, channel: &Channel) -> Reading {
     let crm = Said(pairs);
     if crm.get("ORIGINATOR_ID").is_some_and(|origin| origin.eq_ignore_ascii_case(OURS)) {
@@ -165,22 +177,20 @@ fn touch(pairs: Pairs<'_>, id: &str, entity: Entity, channel: &Channel) -> Readi
     if !is_form(&crm, channel) {
         return ignored("bitrix24_form.not_a_form");
     }
-    // A phone comes with an id and a kind, which are not phones.
-    let told =
-        crm.0.into_iter().filter(|(path, _)| ![".ID", ".VALUE_TYPE", ".TYPE_ID"].iter().any(|end| path.ends_with(end)));
+    let told = crm.0.into_iter().filter(|(path, _)| is_contact(path) || !path.contains('.'));
     let mut touch = Touch::new(Kind::Form);
     fields::fill(&mut touch, said::renamed(told.collect(), &NAMES, channel), channel);
-    if form::is_empty(&touch) {
+    let own = |path: &String| path.starts_with("UF_");
+    let nobody = touch.name.is_none() && touch.phones.is_empty() && touch.emails.is_empty();
+    if nobody && touch.text.is_none() && !touch.attributes.keys().any(own) {
         return ignored("bitrix24_form.empty_form");
     }
-    if let Some(text) = touch.text.as_deref().filter(|_| touch.phones.is_empty()) {
-        touch.text_phones = fields::phones_in(text, channel.region);
-    }
+    said::hear(&mut touch, channel);
     let word = match entity {
         Entity::Lead => "lead",
         Entity::Deal => "deal",
     };
-    reading(vec![Read { id: Some((id.to_owned(), word.to_owned())), signal: Signal::Touch(Box::new(touch)) }])
+    reading(vec![said::touched(Some(id.to_owned()), word, touch)])
 }
 
 fn is_form(crm: &Said<'_>, channel: &Channel) -> bool {
@@ -216,13 +226,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     ];
     fields.extend(told.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))));
     fields.extend(signature::current(&channel.secrets).map(|secret| ("auth[application_token]", secret)));
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers: vec![("content-type".to_owned(), FORM_TYPE.to_owned())],
-        body: urlencoded::write(&fields).into_bytes(),
-        expect: StatusCode::OK,
-    }
+    said::post(String::new(), FORM_TYPE, urlencoded::write(&fields))
 }
 
 const HELP: &str = "\

@@ -57,7 +57,7 @@ pub(super) fn fill(touch: &mut Touch, pairs: Pairs<'_>, channel: &Channel) -> Se
 }
 
 /// Puts what tells of the way a person came where it belongs, without touching anything else.
-pub(super) fn fill_campaign(touch: &mut Touch, pairs: Pairs<'_>) {
+pub(super) fn fill_campaign(touch: &mut Touch, pairs: &Pairs<'_>) {
     for (path, value) in pairs.iter().filter(|(_, value)| !value.trim().is_empty()) {
         match aliases::of_path(path) {
             Some(Field::Campaign(name)) => campaign(touch, name, client_id(name, value.trim())),

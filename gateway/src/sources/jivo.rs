@@ -18,7 +18,7 @@ use super::{
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{AnsweredBy, Call, Direction, Handle, Kind, Phase, Reply, Signal, Touch};
 use lead::text::cut;
 use lead::time::At;
@@ -57,7 +57,7 @@ const CLIENTS: Setting = Setting {
 };
 
 /// Paths by our names; what is the agent's or the browser's business is dropped.
-const NAMES: [(&str, &str); 31] = [
+const NAMES: [(&str, &str); 34] = [
     ("event_name", ""),
     ("chat_id", ""),
     ("client_id", ""),
@@ -86,6 +86,9 @@ const NAMES: [(&str, &str); 31] = [
     ("session.geoip.latitude", ""),
     ("session.geoip.longitude", ""),
     ("session.geoip.organization", ""),
+    ("department.id", ""),
+    ("topic.topic_id", ""),
+    ("topic.parent_id", ""),
     ("page.url", "page"),
     ("page.title", "page_title"),
     ("message", "message"),
@@ -159,7 +162,7 @@ impl Event<'_> {
         fields::fill(&mut touch, pairs, self.channel);
         self.tags(&mut touch);
         touch.handles.extend(self.handle());
-        self.hear(&mut touch);
+        said::hear(&mut touch, self.channel);
         touch
     }
 
@@ -171,26 +174,21 @@ impl Event<'_> {
         }
     }
 
-    fn hear(&self, touch: &mut Touch) {
-        if touch.phones.is_empty() {
-            touch.text_phones = fields::phones_in(touch.text.as_deref().unwrap_or_default(), self.channel.region);
-        }
-    }
-
     /// The agent by what a staff list would hold.
     fn agent(&self, at: &str) -> Option<String> {
         let known = |key| self.said.text(&format!("{at}.{key}"));
         known("email").or_else(|| known("phone")).or_else(|| known("id"))
     }
 
-    fn reply(&self, by: Option<String>, occurred_at: Option<At>) -> Signal {
-        Signal::Reply(Box::new(Reply {
+    fn reply(&self, chat: String, word: &str, by: Option<String>, occurred_at: Option<At>) -> Read {
+        let reply = Reply {
             to_phones: self.said.text("visitor.phone").into_iter().collect(),
             to_emails: self.said.text("visitor.email").into_iter().collect(),
             to_handles: self.handle().into_iter().collect(),
             by,
             occurred_at,
-        }))
+        };
+        Read { id: Some((chat, word.to_owned())), signal: Signal::Reply(Box::new(reply)) }
     }
 
     fn chat(&self) -> Result<&str, Refusal> {
@@ -198,10 +196,10 @@ impl Event<'_> {
     }
 
     fn accepted(&self) -> Result<Reading, Refusal> {
-        let touch = Signal::Touch(Box::new(self.touch()));
-        let mut signals = vec![once(self.chat()?, "accepted", touch)];
+        let chat = self.chat()?.to_owned();
+        let mut signals = vec![said::touched(Some(chat.clone()), "accepted", self.touch())];
         if self.channel.setting(FIRST_CONTACT.name) != Some("message") {
-            signals.push(once(self.chat()?, "accepted-reply", self.reply(self.agent("agent"), None)));
+            signals.push(self.reply(chat, "accepted-reply", self.agent("agent"), None));
         }
         Ok(reading(signals))
     }
@@ -218,13 +216,12 @@ impl Event<'_> {
         let id = self.said.get("chat_id").or(self.said.get("client_id"));
         let id = id.ok_or(Refusal::Unreadable("the event names neither a chat nor a client"))?;
         let word = format!("contacts-{}", HEXLOWER.encode(&state));
-        Ok(reading(vec![once(id, &word, Signal::Touch(Box::new(touch)))]))
+        Ok(reading(vec![said::touched(Some(id.to_owned()), &word, touch)]))
     }
 
     fn offline(&self) -> Result<Reading, Refusal> {
         let id = self.said.text("offline_message_id").or_else(|| self.said.text("chat_id"));
-        let signal = Signal::Touch(Box::new(self.touch()));
-        Ok(reading(vec![Read { id: id.map(|id| (id, "offline".to_owned())), signal }]))
+        Ok(reading(vec![said::touched(id, "offline", self.touch())]))
     }
 
     /// What the visitor said, and the first answer of a person; later ones change nothing.
@@ -235,13 +232,17 @@ impl Event<'_> {
         let mut touch = self.touch();
         let words: Vec<&str> = theirs.iter().filter_map(|message| message.message.as_deref()).collect();
         let words = words.join("\n");
+        if words.len() > LONGEST_TEXT {
+            touch.flags.insert("cut".to_owned());
+        }
         touch.text = Some(cut(&words, LONGEST_TEXT).to_owned()).filter(|text| !text.is_empty()).or(touch.text);
         touch.occurred_at = theirs.first().and_then(|message| at(message));
-        self.hear(&mut touch);
-        let mut signals = vec![once(self.chat()?, "finished", Signal::Touch(Box::new(touch)))];
+        said::hear(&mut touch, self.channel);
+        let chat = self.chat()?.to_owned();
+        let mut signals = vec![said::touched(Some(chat.clone()), "finished", touch)];
         if let Some(first) = messages.iter().find(|message| is(message, "agent")) {
             let by = first.agent_id.and_then(|id| self.agent_called(id));
-            signals.push(once(self.chat()?, "finished-reply", self.reply(by, at(first))));
+            signals.push(self.reply(chat, "finished-reply", by, at(first)));
         }
         Ok(reading(signals))
     }
@@ -285,17 +286,13 @@ impl Event<'_> {
     }
 }
 
-fn once(id: &str, word: &str, signal: Signal) -> Read {
-    Read { id: Some((id.to_owned(), word.to_owned())), signal }
-}
-
 /// Anything but `ok` would be shown to the agent as a fault.
 fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
     Answer::Body(json!({"result": "ok"}).to_string(), JSON_TYPE)
 }
 
 fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
-    let id = HEXLOWER.encode(&lead::ids::digest("jivo sample", &[sample.nonce.as_bytes()]));
+    let id = said::sample_id(SOURCE.name, &sample.nonce);
     let event = json!({
         "event_name": "offline_message",
         "widget_id": "1",
@@ -303,13 +300,7 @@ fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
         "message": sample.text.as_deref().unwrap_or("Test"),
         "offline_message_id": id,
     });
-    SampleRequest {
-        method: Method::POST,
-        path: url_secret::path(channel),
-        headers: vec![("content-type".to_owned(), JSON_TYPE.to_owned())],
-        body: event.to_string().into_bytes(),
-        expect: StatusCode::OK,
-    }
+    said::post(url_secret::path(channel), JSON_TYPE, event.to_string())
 }
 
 const HELP: &str = "\

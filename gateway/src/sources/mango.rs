@@ -11,12 +11,12 @@
 
 use super::said::{self, RECORDING_URL, Said, ignored, phase_of, reading};
 use super::{
-    Answer, BodyLimit, Denied, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, json, signature, urlencoded,
+    Answer, BodyLimit, Denied, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
+    json, signature, urlencoded,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{AnsweredBy, Call, Direction, Kind, Phase};
 use lead::time::At;
 use serde_json::json;
@@ -97,14 +97,16 @@ struct Event<'a> {
     channel: &'a Channel,
 }
 
-const USED: [&str; 19] = [
+const USED: [&str; 21] = [
     "call_id",
     "call_state",
     "create_time",
     "call_direction",
+    "disconnect_reason",
     "end_time",
     "entry_id",
     "from.extension",
+    "from.line_number",
     "from.number",
     "from.taken_from_call_id",
     "line_number",
@@ -132,7 +134,7 @@ impl Event<'_> {
 
     /// The caller or the called one outside, our number, and the employee.
     fn call(&self, direction: Direction, phase: Phase, at: Option<At>) -> Result<Call, Refusal> {
-        let line = self.said.phone("line_number").or_else(|| self.said.phone("to.line_number"));
+        let line = ["line_number", "to.line_number", "from.line_number"].iter().find_map(|path| self.said.phone(path));
         let (from, to, agent) = match direction {
             Direction::Inbound => (self.said.phone("from.number"), line, self.said.text("to.extension")),
             Direction::Outbound => (line, self.said.phone("to.number"), self.said.text("from.extension")),
@@ -152,6 +154,7 @@ impl Event<'_> {
     }
 
     fn leg(&self) -> Result<Reading, Refusal> {
+        self.entry()?;
         let leg = self.said.get("call_id").ok_or(Refusal::Unreadable("the event has no call_id"))?;
         let direction = match (self.said.get("from.extension"), self.said.get("to.extension")) {
             (Some(_), Some(_)) => return Ok(ignored("mango.internal")),
@@ -216,8 +219,7 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let id = HEXLOWER.encode(&Sha256::digest(&sample.nonce)[..12]);
-    let digits = |number: Option<&str>, other: &str| number.unwrap_or(other).trim_start_matches('+').to_owned();
+    let id = said::sample_id(SOURCE.name, &sample.nonce);
     let mut event = json!({
         "entry_id": id,
         "call_id": format!("{id}:1"),
@@ -225,8 +227,8 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         "seq": 1,
         "call_state": "Appeared",
         "location": "ivr",
-        "from": {"number": digits(sample.phone.as_deref(), "74950000001")},
-        "to": {"line_number": digits(channel.address.as_deref(), "74951234567")},
+        "from": {"number": said::without_plus(sample.phone.as_deref(), "74950000001")},
+        "to": {"line_number": said::without_plus(channel.address.as_deref(), "74951234567")},
     });
     if let Some(name) = &sample.name {
         event["sample_name"] = name.as_str().into();
@@ -234,13 +236,8 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let (text, key) = (event.to_string(), channel.setting(KEY.name).unwrap_or_default());
     let salt = signature::current(&channel.secrets).unwrap_or_default();
     let sign = String::from_utf8_lossy(&proof(key, text.as_bytes(), salt.as_bytes())).into_owned();
-    SampleRequest {
-        method: Method::POST,
-        path: "/events/call".to_owned(),
-        headers: vec![("content-type".to_owned(), FORM_TYPE.to_owned())],
-        body: urlencoded::write(&[("vpbx_api_key", key), ("sign", &sign), ("json", &text)]).into_bytes(),
-        expect: StatusCode::OK,
-    }
+    let body = urlencoded::write(&[("vpbx_api_key", key), ("sign", &sign), ("json", &text)]);
+    said::post("/events/call".to_owned(), FORM_TYPE, body)
 }
 
 const HELP: &str = "\

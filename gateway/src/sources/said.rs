@@ -4,8 +4,10 @@
 //! for is kept as an attribute.
 
 use super::fields::{self, Pairs};
-use super::{Read, Reading, Setting, Value};
+use super::{Read, Reading, SampleRequest, Setting, Value};
 use crate::channel::Channel;
+use data_encoding::HEXLOWER;
+use http::{Method, StatusCode};
 use lead::entry::{Attributes, Call, Direction, Kind, Phase, Signal, Touch};
 use lead::text::cut;
 use lead::time::At;
@@ -134,6 +136,39 @@ pub(super) fn reading(signals: Vec<Read>) -> Reading {
 /// One phase of a call; the same id and word are the same event.
 pub(super) fn phase_of(id: &str, word: &str, call: Call) -> Read {
     Read { id: Some((id.to_owned(), word.to_owned())), signal: Signal::Call(Box::new(call)) }
+}
+
+/// A touch that the provider has an id for; the same id and word are the same event.
+pub(super) fn touched(id: Option<String>, word: &str, touch: Touch) -> Read {
+    Read { id: id.map(|id| (id, word.to_owned())), signal: Signal::Touch(Box::new(touch)) }
+}
+
+/// Who gave no phone in a field may have written it.
+pub(super) fn hear(touch: &mut Touch, channel: &Channel) {
+    if let Some(text) = touch.text.as_deref().filter(|_| touch.phones.is_empty()) {
+        touch.text_phones = fields::phones_in(text, channel.region);
+    }
+}
+
+/// The provider's id of a sample.
+pub(super) fn sample_id(source: &str, nonce: &str) -> String {
+    HEXLOWER.encode(&lead::ids::digest("sample", &[source.as_bytes(), nonce.as_bytes()]))
+}
+
+/// A number as most providers of this market write it.
+pub(super) fn without_plus<'n>(number: Option<&'n str>, other: &'n str) -> &'n str {
+    number.unwrap_or(other).trim_start_matches('+')
+}
+
+/// A sample that is answered 200.
+pub(super) fn post(path: String, media_type: &str, body: String) -> SampleRequest {
+    SampleRequest {
+        method: Method::POST,
+        path,
+        headers: vec![("content-type".to_owned(), media_type.to_owned())],
+        body: body.into_bytes(),
+        expect: StatusCode::OK,
+    }
 }
 
 #[cfg(test)]

@@ -11,13 +11,12 @@ use super::aliases::{self, Field};
 use super::fields::{self, Pairs};
 use super::said::{self, ignored, reading};
 use super::{
-    Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting,
-    Source, Value, form, json, signature, urlencoded,
+    Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
+    Value, form, json, signature, urlencoded,
 };
 use crate::channel::Channel;
-use data_encoding::HEXLOWER;
-use http::{Method, StatusCode};
-use lead::entry::{Kind, Signal, Touch};
+use http::Method;
+use lead::entry::{Kind, Touch};
 use lead::text::cut;
 use lead::time::At;
 use percent_encoding::percent_decode_str;
@@ -101,13 +100,10 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if form::is_empty(&touch) {
         return Ok(ignored("tilda.empty_form"));
     }
-    fields::fill_campaign(&mut touch, mined);
-    if let Some(text) = touch.text.as_deref().filter(|_| touch.phones.is_empty()) {
-        touch.text_phones = fields::phones_in(text, channel.region);
-    }
+    fields::fill_campaign(&mut touch, &mined);
+    said::hear(&mut touch, channel);
     touch.junk = service.honeypot.then(|| "tilda.honeypot".to_owned());
-    let id = id.or(service.post_id).map(|id| (id, SOURCE.name.to_owned()));
-    Ok(reading(vec![Read { id, signal: Signal::Touch(Box::new(touch)) }]))
+    Ok(reading(vec![said::touched(id.or(service.post_id), SOURCE.name, touch)]))
 }
 
 /// What the visitor's cookies tell of the way he came. Tilda's own one reads `utm_source=a|||utm_medium=b`.
@@ -132,20 +128,14 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
-    let id = HEXLOWER.encode(&lead::ids::digest("tilda sample", &[sample.nonce.as_bytes()]));
+    let id = said::sample_id(SOURCE.name, &sample.nonce);
     let asked =
         [("Name", &sample.name), ("Phone", &sample.phone), ("Email", &sample.email), ("Textarea", &sample.text)];
     let mut fields: Vec<(&str, &str)> =
         asked.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
     fields.extend([("tranid", id.as_str()), ("formid", "form1")]);
     fields.extend(signature::current(&channel.secrets).map(|secret| (key_name(channel), secret)));
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers: vec![("content-type".to_owned(), FORM_TYPE.to_owned())],
-        body: urlencoded::write(&fields).into_bytes(),
-        expect: StatusCode::OK,
-    }
+    said::post(String::new(), FORM_TYPE, urlencoded::write(&fields))
 }
 
 const HELP: &str = "\

@@ -11,12 +11,12 @@
 use super::fields::{self, Pairs};
 use super::said::{self, Said, TIME_ZONE, ignored, phase_of, reading};
 use super::{
-    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
+    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
     url_secret, urlencoded,
 };
 use crate::channel::Channel;
-use http::{Method, StatusCode};
-use lead::entry::{AnsweredBy, Call, Direction, Kind, Phase, Signal, Touch};
+use http::Method;
+use lead::entry::{AnsweredBy, Call, Direction, Kind, Phase, Touch};
 use lead::time::At;
 use serde_json::json;
 use std::borrow::Cow;
@@ -176,8 +176,7 @@ impl Event<'_> {
         let service = fields::fill(&mut touch, said::renamed(self.said.0.clone(), &NAMES, self.channel), self.channel);
         touch.phones.iter_mut().for_each(|phone| *phone = said::international(phone));
         let id = self.said.text("communication_id").or(service.post_id);
-        let id = id.map(|id| (id, "request".to_owned()));
-        reading(vec![Read { id, signal: Signal::Touch(Box::new(touch)) }])
+        reading(vec![said::touched(id, "request", touch)])
     }
 }
 
@@ -186,22 +185,14 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
-    let id = lead::ids::digest("uis sample", &[sample.nonce.as_bytes()]);
-    let bare = |number: Option<&str>, other: &str| number.unwrap_or(other).trim_start_matches('+').to_owned();
     let event = json!({
         "event": "incoming_call",
-        "call_session_id": u64::from_be_bytes(id[..8].try_into().expect("a digest has 16 bytes")),
-        "contact_phone_number": bare(sample.phone.as_deref(), "74950000001"),
+        "call_session_id": said::sample_id(SOURCE.name, &sample.nonce),
+        "contact_phone_number": said::without_plus(sample.phone.as_deref(), "74950000001"),
         "contact_full_name": sample.name,
-        "virtual_phone_number": bare(channel.address.as_deref(), "74951234567"),
+        "virtual_phone_number": said::without_plus(channel.address.as_deref(), "74951234567"),
     });
-    SampleRequest {
-        method: Method::POST,
-        path: url_secret::path(channel),
-        headers: vec![("content-type".to_owned(), JSON_TYPE.to_owned())],
-        body: event.to_string().into_bytes(),
-        expect: StatusCode::OK,
-    }
+    said::post(url_secret::path(channel), JSON_TYPE, event.to_string())
 }
 
 const HELP: &str = "\

@@ -8,14 +8,13 @@
 //! - A community's message was written by a person if it names an administrator; replies through other tools do not.
 
 use super::fields::{self, LONGEST_TEXT, Pairs, attribute};
-use super::said::{ignored, reading};
+use super::said::{self, ignored, reading};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
     Value, json, signature,
 };
 use crate::channel::Channel;
-use data_encoding::HEXLOWER;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{Handle, Kind, Reply, Signal, Touch};
 use lead::text::cut;
 use lead::time::At;
@@ -196,7 +195,7 @@ fn message(event: &Event<'_>, channel: &Channel) -> Result<Reading, Refusal> {
             fields::campaign(&mut touch, name, value);
         }
     }
-    said(&mut touch, &message, channel);
+    words(&mut touch, &message, channel);
     Ok(event.read(&about(&message), Signal::Touch(Box::new(touch))))
 }
 
@@ -205,7 +204,7 @@ fn about(message: &Message<'_>) -> String {
 }
 
 /// The words, or a placeholder for what has none.
-fn said(touch: &mut Touch, message: &Message<'_>, channel: &Channel) {
+fn words(touch: &mut Touch, message: &Message<'_>, channel: &Channel) {
     let text = message.text.as_deref().map(str::trim).unwrap_or_default();
     let media = message.attachments.first().map(|first| cut(&first.kind, 64).to_owned());
     message.attachments.iter().take(10).for_each(|one| attribute(touch, "media", &one.kind));
@@ -247,8 +246,9 @@ fn lead_form(event: &Event<'_>, channel: &Channel) -> Result<Reading, Refusal> {
     if let Some(name) = form.form_name.as_deref().filter(|name| !name.is_empty()) {
         attribute(&mut touch, "form_name", name);
     }
-    let pairs: Pairs<'_> = form.answers.iter().flat_map(|given| given.pairs()).collect();
+    let pairs: Pairs<'_> = form.answers.iter().flat_map(Given::pairs).collect();
     fields::fill(&mut touch, pairs, channel);
+    said::hear(&mut touch, channel);
     let about = form.lead_id.unwrap_or_default().to_string();
     Ok(event.read(&about, Signal::Touch(Box::new(touch))))
 }
@@ -288,26 +288,19 @@ fn answer(request: &Request, channel: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
-    let id = HEXLOWER.encode(&lead::ids::digest("vk sample", &[sample.nonce.as_bytes()]));
     let asked = [("first_name", &sample.name), ("phone_number", &sample.phone), ("email", &sample.email)];
     let given = asked.into_iter().filter_map(|(key, value)| Some(json!({"key": key, "answer": value.as_ref()?})));
-    let said = sample.text.iter().map(|text| json!({"key": "custom_0", "question": "Комментарий", "answer": text}));
+    let text = sample.text.iter().map(|text| json!({"key": "custom_0", "question": "Комментарий", "answer": text}));
     let group: i64 = channel.setting(GROUP.name).and_then(|id| id.parse().ok()).unwrap_or(1);
     let event = json!({
         "type": "lead_forms_new",
-        "event_id": id,
+        "event_id": said::sample_id(SOURCE.name, &sample.nonce),
         "v": "5.199",
         "group_id": group,
         "secret": signature::current(&channel.secrets),
-        "object": {"group_id": group, "form_name": "Test", "answers": given.chain(said).collect::<Vec<_>>()},
+        "object": {"group_id": group, "form_name": "Test", "answers": given.chain(text).collect::<Vec<_>>()},
     });
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers: vec![("content-type".to_owned(), JSON_TYPE.to_owned())],
-        body: event.to_string().into_bytes(),
-        expect: StatusCode::OK,
-    }
+    said::post(String::new(), JSON_TYPE, event.to_string())
 }
 
 const HELP: &str = "\

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::channel::Channel;
 use data_encoding::{BASE64, HEXLOWER};
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{AnsweredBy, Call, Direction, Kind, Phase};
 use lead::time::At;
 use std::time::Duration;
@@ -214,11 +214,11 @@ fn answer(request: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let id = HEXLOWER.encode(&lead::ids::digest("zadarma sample", &[sample.nonce.as_bytes()]));
     let at = chrono::DateTime::from_timestamp_millis(now.millis()).unwrap_or_default();
-    let (start, call) = (at.format("%Y-%m-%d %H:%M:%S").to_string(), format!("in_{id}"));
-    let caller = sample.phone.as_deref().unwrap_or("+74950000001").trim_start_matches('+');
-    let called = channel.address.as_deref().unwrap_or("+74951234567").trim_start_matches('+');
+    let start = at.format("%Y-%m-%d %H:%M:%S").to_string();
+    let call = format!("in_{}", said::sample_id(SOURCE.name, &sample.nonce));
+    let caller = said::without_plus(sample.phone.as_deref(), "74950000001");
+    let called = said::without_plus(channel.address.as_deref(), "74951234567");
     let mut fields = vec![
         ("event", "NOTIFY_START"),
         ("call_start", &start),
@@ -227,18 +227,12 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         ("called_did", called),
     ];
     fields.extend(sample.name.as_deref().map(|name| ("sample_name", name)));
-    let mut headers = vec![("content-type".to_owned(), FORM_TYPE.to_owned())];
+    let mut request = said::post(String::new(), FORM_TYPE, urlencoded::write(&fields));
     if let Some(secret) = signature::current(&channel.secrets) {
         let signed = [caller.as_bytes(), called.as_bytes(), start.as_bytes()];
-        headers.push((SIGNATURE.to_owned(), proof(secret.as_bytes(), &signed)));
+        request.headers.push((SIGNATURE.to_owned(), proof(secret.as_bytes(), &signed)));
     }
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers,
-        body: urlencoded::write(&fields).into_bytes(),
-        expect: StatusCode::OK,
-    }
+    request
 }
 
 const HELP: &str = "\

@@ -1,7 +1,7 @@
 //! What does each recorded request say? Beside `<name>.http` lies `<name>.json`: the signals, or why there are none.
 //! `LEADGATE_BLESS=1` writes them anew; read the difference before you commit it.
 
-use crate::support::{channel, fixtures, recorded, the};
+use crate::support::{channel, fixtures, read_asking, recorded};
 use gateway::channel::Channel;
 use gateway::sources::{Reading, Refusal, SOURCES};
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ fn every_recorded_request_is_genuine_and_says_what_it_said() {
         for name in names(source.name) {
             let (request, channel) = (recorded(source.name, &name), configured(source.name, &name));
             assert_eq!((source.verify)(&request, &channel), Ok(()), "{}/{name}", source.name);
-            let said = outcome((the(source.name).read)(&request, &channel));
+            let said = outcome(read_asking(source, &channel, request, &name));
             let file = fixtures().join("sources").join(source.name).join(&name).with_extension("json");
             if bless {
                 std::fs::write(&file, serde_json::to_string_pretty(&said).unwrap() + "\n").unwrap();

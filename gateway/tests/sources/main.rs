@@ -5,6 +5,8 @@
 mod fixtures;
 mod form;
 mod mail;
+mod pbx;
+mod sites;
 mod support;
 mod table;
 mod telegram;

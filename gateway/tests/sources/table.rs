@@ -27,7 +27,7 @@ fn arriving(source: &Source, channel: &Channel, sample: &Sample) -> (Request, St
 fn read(source: &Source, channel: &Channel, sample: &Sample) -> Result<Reading, Refusal> {
     let (request, _) = arriving(source, channel, sample);
     assert_eq!((source.verify)(&request, channel), Ok(()), "{}", source.name);
-    (source.read)(&request, channel)
+    support::read_asking(source, channel, request, "sample")
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let Some(document) = request.documents.get(&url) else {
         return Err(Refusal::Needs(vec![Needed { url, bearer: None, lasting: false }]));
     };
-    let told = json::read(document)?;
+    let told = json::read(document).map_err(|_| Refusal::Unreadable("the portal answers with something else"))?;
     let parts: Vec<Pairs<'_>> = match entity {
         Entity::Lead => vec![below(&told, "result.")],
         Entity::Deal => vec![below(&told, "result.result.deal."), person(&told)],

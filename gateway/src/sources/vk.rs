@@ -246,7 +246,7 @@ fn lead_form(event: &Event<'_>, channel: &Channel) -> Result<Reading, Refusal> {
     if let Some(name) = form.form_name.as_deref().filter(|name| !name.is_empty()) {
         attribute(&mut touch, "form_name", name);
     }
-    let pairs: Pairs<'_> = form.answers.iter().flat_map(Given::pairs).collect();
+    let pairs: Pairs<'_> = form.answers.iter().flat_map(Given::pairs).take(fields::MOST_FIELDS).collect();
     fields::fill(&mut touch, pairs, channel);
     said::hear(&mut touch, channel);
     let about = form.lead_id.unwrap_or_default().to_string();

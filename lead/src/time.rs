@@ -29,6 +29,15 @@ impl At {
         Some(Self(parsed.timestamp_millis()))
     }
 
+    /// Reads `2026-11-21 13:00:00` as the clock of a zone like `Europe/Moscow` shows it: for providers that do not say
+    /// which zone they mean. An hour that comes twice is the first.
+    pub fn local(text: &str, zone: &str) -> Option<Self> {
+        let zone = jiff::tz::TimeZoneDatabase::bundled().get(zone).ok()?;
+        let clock: jiff::civil::DateTime = text.trim().parse().ok()?;
+        let stamp = zone.to_ambiguous_timestamp(clock).compatible().ok()?;
+        Some(Self(stamp.as_millisecond()))
+    }
+
     pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
@@ -86,6 +95,17 @@ mod tests {
         let at = At::parse("2026-11-21T23:15:00+03:00").unwrap();
         assert_eq!(at.to_string(), "2026-11-21T20:15:00.000Z");
         assert_eq!(serde_json::to_string(&at).unwrap(), "\"2026-11-21T20:15:00.000Z\"");
+    }
+
+    #[test]
+    fn a_clock_without_a_zone_is_read_in_the_one_that_is_told() {
+        let utc = |text, zone| At::local(text, zone).map(|at| at.to_string());
+        assert_eq!(utc("2026-11-21 13:00:00", "Europe/Moscow").as_deref(), Some("2026-11-21T10:00:00.000Z"));
+        assert_eq!(utc(" 2026-07-01 13:00:00 ", "Europe/Berlin").as_deref(), Some("2026-07-01T11:00:00.000Z"));
+        assert_eq!(utc("2026-10-25 02:30:00", "Europe/Berlin").as_deref(), Some("2026-10-25T00:30:00.000Z"));
+        for (text, zone) in [("2026-11-21 13:00:00", "Moscow"), ("21.11.2026 13:00", "UTC"), ("", "UTC"), ("NaN", "")] {
+            assert_eq!(utc(text, zone), None, "{text} {zone}");
+        }
     }
 
     #[test]

@@ -68,6 +68,17 @@ pub(super) fn fill(touch: &mut Touch, pairs: Pairs<'_>, channel: &Channel) -> Se
     filling.finish()
 }
 
+/// Puts what tells of the way a person came where it belongs, without touching anything else.
+pub(super) fn fill_campaign(touch: &mut Touch, pairs: &Pairs<'_>) {
+    for (path, value) in pairs.iter().filter(|(_, value)| !value.trim().is_empty()) {
+        match aliases::of_path(path) {
+            Some(Field::Campaign(name)) => campaign(touch, name, client_id(name, value.trim())),
+            Some(Field::Utm) => campaign(touch, &utm_name(path), value.trim()),
+            _ => {}
+        }
+    }
+}
+
 /// The channel's own mapping, as far as this request has the mapped fields.
 struct Mapped<'a> {
     /// The sender's path, our name, and what it means.

@@ -21,11 +21,16 @@ const TOO_LARGE: &str = "a JSON number is too large";
 /// The object as ordered paths and values: `{"a": {"b": [{"c": 1}]}}` is `a.b.0.c` = `1`; elements of a plain list
 /// share one path.
 pub(super) fn read(body: &[u8]) -> Result<Pairs<'_>, Refusal> {
+    read_but(body, "")
+}
+
+/// The same without what lies below one top-level key: a list longer than any form has fields.
+pub(super) fn read_but<'de>(body: &'de [u8], skipped: &'static str) -> Result<Pairs<'de>, Refusal> {
     let body = without_mark(body);
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(Refusal::Unreadable(if is_json(body) { NO_OBJECT } else { NOT_JSON }));
     }
-    let mut flat = Flat { pairs: Vec::with_capacity(16), path: String::new(), depth: 0, keys: 0, fault: None };
+    let mut flat = Flat { pairs: Vec::with_capacity(16), path: String::new(), depth: 0, keys: 0, skipped, fault: None };
     let mut reader = serde_json::Deserializer::from_slice(body);
     let read = Node { flat: &mut flat, index: None }.deserialize(&mut reader).and_then(|()| reader.end());
     match read {
@@ -37,6 +42,15 @@ pub(super) fn read(body: &[u8]) -> Result<Pairs<'_>, Refusal> {
 /// A provider's document of a known shape; keys the shape does not name are skipped.
 pub(super) fn typed<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Refusal> {
     serde_json::from_slice(without_mark(body)).map_err(|_| Refusal::Unreadable("the JSON has not the expected shape"))
+}
+
+/// A whole number that may be quoted; anything else is none.
+pub(super) fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Number(number) => number.as_i64(),
+        serde_json::Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    })
 }
 
 fn without_mark(body: &[u8]) -> &[u8] {
@@ -52,6 +66,8 @@ struct Flat<'de> {
     path: String,
     depth: usize,
     keys: usize,
+    /// The top-level key nobody reads here; empty: none.
+    skipped: &'static str,
     /// Set where the reason is ours and not the syntax.
     fault: Option<&'static str>,
 }
@@ -172,6 +188,11 @@ impl<'de> Visitor<'de> for Node<'_, 'de> {
                 return Err(self.flat.refuse(DOUBLED));
             }
             let end = self.flat.path.len();
+            if self.flat.depth == 1 && !self.flat.skipped.is_empty() && key == self.flat.skipped {
+                map.next_value::<serde::de::IgnoredAny>()?;
+                seen.push(key);
+                continue;
+            }
             self.flat.push(&key);
             map.next_value_seed(Node { flat: self.flat, index: None })?;
             self.flat.path.truncate(end);
@@ -205,6 +226,15 @@ mod tests {
         let body = r#"{"b": 1, "a": {"c": [{"d": true}, "x", ["y"]], "n": null}, "list": ["p", "q"], "1.3": "Ivan"}"#;
         assert_eq!(paths(body), ["b=1", "a.c.0.d=true", "a.c=x", "a.c.2=y", "list=p", "list=q", "1.3=Ivan"]);
         assert_eq!(paths("{}"), [""; 0]);
+    }
+
+    #[test]
+    fn what_nobody_reads_is_skipped_whole_but_not_twice() {
+        let list = "1,".repeat(MOST_FIELDS);
+        let read = |body: &str| read_but(body.as_bytes(), "chat").map(|pairs| pairs.len());
+        assert_eq!(read(&format!(r#"{{"chat": [{list}1], "a": {{"chat": 1}}}}"#)), Ok(1));
+        assert_eq!(read(r#"{"chat": 1, "chat": 2}"#), Err(Refusal::Unreadable(DOUBLED)));
+        assert_eq!(read(r#"{"chat": [}"#), Err(Refusal::Unreadable(NOT_JSON)));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 pub mod aliases;
 pub mod asterisk;
+pub mod bitrix24_form;
 pub mod call;
 mod carried;
 pub mod chat;
@@ -29,11 +30,13 @@ pub mod hubspot_form;
 mod hubspot_proof;
 pub mod imap;
 mod item;
+pub mod jivo;
 mod json;
 mod letter;
 pub mod mail;
 pub mod mailchimp;
 pub mod mailgun;
+pub mod mango;
 pub mod manychat;
 pub mod messenger;
 mod meta;
@@ -45,6 +48,7 @@ mod plivo_proof;
 mod posted;
 pub mod postmark;
 mod renamed;
+mod said;
 pub mod sendgrid;
 pub mod sendpulse;
 pub mod ses;
@@ -56,17 +60,21 @@ mod talk;
 pub mod telegram;
 pub mod telnyx;
 mod telnyx_proof;
+pub mod tilda;
 pub mod twilio;
 mod twilio_proof;
 pub mod typeform;
+pub mod uis;
 mod urlencoded;
 pub mod viber;
+pub mod vk;
 pub mod vonage;
 mod vonage_proof;
 pub mod web_to_lead;
 pub mod webflow;
 pub mod whatsapp;
 pub mod wordpress;
+pub mod zadarma;
 
 use crate::channel::Channel;
 use bytes::Bytes;
@@ -93,6 +101,11 @@ pub static SOURCES: &[&Source] = &[
     &vonage::SOURCE,
     &freeswitch::SOURCE,
     &call::SOURCE,
+    &tilda::SOURCE,
+    &bitrix24_form::SOURCE,
+    &mango::SOURCE,
+    &zadarma::SOURCE,
+    &uis::SOURCE,
     &mail::SOURCE,
     &imap::SOURCE,
     &telegram::SOURCE,
@@ -111,6 +124,8 @@ pub static SOURCES: &[&Source] = &[
     &sendpulse::SOURCE,
     &mailchimp::SOURCE,
     &getresponse::SOURCE,
+    &vk::SOURCE,
+    &jivo::SOURCE,
 ];
 
 pub fn source(name: &str) -> Option<&'static Source> {

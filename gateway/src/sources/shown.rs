@@ -48,6 +48,12 @@ fn in_query(query: &str) -> Option<Vec<u8>> {
 /// The query's parameter that holds the secret, and so is nobody's field.
 pub(super) const KEY: &str = "key";
 
+/// Shows it in a sample of a provider that posts wherever it is told to and sets no header: below the channel's URL.
+pub(super) fn in_url(channel: &Channel) -> String {
+    let key = |secret| format!("?{}", urlencoded::write(&[(KEY, secret)]));
+    signature::current(&channel.secrets).map(key).unwrap_or_default()
+}
+
 /// The header of a sample that shows the current secret.
 pub(super) fn header(channel: &Channel) -> Option<(String, String)> {
     let secret = signature::current(&channel.secrets)?;

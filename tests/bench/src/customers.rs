@@ -71,9 +71,12 @@ pub(crate) fn row(channel: &Channel, n: u64, received_at: At) -> Row {
     rows.pop().expect("a post is one signal")
 }
 
-/// An entrance for a source.
+/// An entrance for a source, with something under each key that it cannot do without.
 pub(crate) fn channel(source: &'static str) -> Channel {
+    let own = sources::source(source).map(|source| source.settings).unwrap_or_default();
+    let needed = own.iter().filter(|setting| setting.required);
     Channel {
+        settings: needed.map(|setting| (setting.name, vec!["12345".to_owned().into()])).collect(),
         address: Some(if source == "mail" { "sales@demo.example" } else { "+74951234567" }.to_owned()),
         url: format!("https://leads.example.com/in/{CHANNEL}"),
         secrets: vec!["a secret of sixteen or more".to_owned().into()],

@@ -1,0 +1,227 @@
+//! What does one event of a provider say, by name? For events that are read field by field rather than as a form.
+//!
+//! Every value is text by now, so an id is the same whether it came as a number or quoted. What a source does not ask
+//! for is kept as an attribute.
+
+use super::fields::{self, Pairs};
+use super::{Read, Reading, SampleRequest, Setting, Value};
+use crate::channel::Channel;
+use data_encoding::HEXLOWER;
+use http::{Method, StatusCode};
+use lead::entry::{Attributes, Call, Direction, Kind, Phase, Signal, Touch};
+use lead::text::cut;
+use lead::time::At;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::borrow::Cow;
+
+/// Bytes of an id, a name or a number.
+const LONGEST: usize = 1024;
+
+/// The fields of one event.
+pub(super) struct Said<'a>(pub(super) Pairs<'a>);
+
+impl Said<'_> {
+    /// The first value that is not blank.
+    pub(super) fn get(&self, path: &str) -> Option<&str> {
+        let mut values = self.0.iter().filter(|(known, _)| known == path).map(|(_, value)| value.trim());
+        values.find(|value| !value.is_empty())
+    }
+
+    pub(super) fn text(&self, path: &str) -> Option<String> {
+        self.get(path).map(|value| cut(value, LONGEST).to_owned())
+    }
+
+    pub(super) fn whole(&self, path: &str) -> Option<i64> {
+        self.get(path)?.parse().ok()
+    }
+
+    pub(super) fn seconds(&self, path: &str) -> Option<u32> {
+        self.get(path)?.parse().ok()
+    }
+
+    pub(super) fn phone(&self, path: &str) -> Option<String> {
+        self.get(path).map(international)
+    }
+
+    /// All fields but those that a source has a place for.
+    pub(super) fn attributes(&self, used: &[&str]) -> Attributes {
+        let mut kept = Touch::new(Kind::Call);
+        let unused = |path: &str, value: &str| !used.contains(&path) && !value.trim().is_empty();
+        self.0
+            .iter()
+            .filter(|(path, value)| unused(path, value))
+            .for_each(|(path, value)| fields::attribute(&mut kept, path, value));
+        kept.attributes
+    }
+}
+
+/// The value of a field that must be there exactly once: a proof that comes twice proves nothing.
+pub(super) fn only<'p>(pairs: &'p Pairs<'_>, path: &str) -> Option<&'p str> {
+    let mut values = pairs.iter().filter(|(known, _)| known == path);
+    let (_, value) = values.next()?;
+    if values.next().is_some() { None } else { Some(value) }
+}
+
+/// Gives fields the names by which [`fields::fill`] knows them; an empty name drops the field. A field that the
+/// channel maps by hand keeps its own.
+pub(super) fn renamed<'p>(pairs: Pairs<'p>, names: &[(&str, &'static str)], channel: &Channel) -> Pairs<'p> {
+    let by_hand = |path: &str| channel.fields.values().any(|theirs| theirs.eq_ignore_ascii_case(path));
+    let known = |path: &str| names.iter().find(|(theirs, _)| *theirs == path).map(|(_, ours)| *ours);
+    let rename = |(path, value): (Cow<'p, str>, Cow<'p, str>)| match known(&path).filter(|_| !by_hand(&path)) {
+        Some("") => None,
+        Some(ours) => Some((Cow::Borrowed(ours), value)),
+        None => Some((path, value)),
+    };
+    pairs.into_iter().filter_map(rename).collect()
+}
+
+/// `74951234567` is a whole number without its plus; eleven digits that begin with 8 are dialled within the country.
+pub(super) fn international(number: &str) -> String {
+    let digits = (11..=15).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+    let within = number.starts_with('0') || (number.starts_with('8') && number.len() == 11);
+    if digits && !within { format!("+{number}") } else { cut(number, LONGEST).to_owned() }
+}
+
+/// A phase of a call of which only its id is known.
+pub(super) fn call(id: &str, direction: Direction, phase: Phase) -> Call {
+    Call {
+        id: cut(id, LONGEST).to_owned(),
+        direction,
+        from: None,
+        to: None,
+        agent: None,
+        routed_to: None,
+        phase,
+        occurred_at: None,
+        name: None,
+        attributes: Attributes::new(),
+    }
+}
+
+/// The setting of providers that tell the id of a recording and not its address.
+pub(super) const RECORDING_URL: Setting = Setting {
+    name: "recording_url",
+    value: Value::Text,
+    required: false,
+    expected: "an address with {id} where people find a recording, like \"https://pbx.example.com/records/{id}\"",
+};
+
+/// Where people find a recording.
+pub(super) fn recording(channel: &Channel, id: &str) -> Option<String> {
+    let address = channel.setting(RECORDING_URL.name)?;
+    Some(address.replace("{id}", &utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()))
+}
+
+/// The setting of providers that write the account's time and not its zone.
+pub(super) const TIME_ZONE: Setting = Setting {
+    name: "time_zone",
+    value: Value::Text,
+    required: false,
+    expected: "the time zone of the account at the provider, like \"Europe/Moscow\"",
+};
+
+/// The moment that a clock of the account showed, where we know its zone.
+pub(super) fn local(channel: &Channel, text: &str) -> Option<At> {
+    At::local(text, channel.setting(TIME_ZONE.name)?)
+}
+
+pub(super) fn ignored(what: &'static str) -> Reading {
+    Reading { signals: Vec::new(), ignored: vec![what] }
+}
+
+pub(super) fn reading(signals: Vec<Read>) -> Reading {
+    Reading { signals, ignored: Vec::new() }
+}
+
+/// One phase of a call; the same id and word are the same event.
+pub(super) fn phase_of(id: &str, word: &str, call: Call) -> Read {
+    Read { id: Some((id.to_owned(), word.to_owned())), signal: Signal::Call(Box::new(call)) }
+}
+
+/// A touch that the provider has an id for; the same id and word are the same event.
+pub(super) fn touched(id: Option<String>, word: &str, touch: Touch) -> Read {
+    Read { id: id.map(|id| (id, word.to_owned())), signal: Signal::Touch(Box::new(touch)) }
+}
+
+/// Who gave no phone in a field may have written it.
+pub(super) fn hear(touch: &mut Touch, channel: &Channel) {
+    if let Some(text) = touch.text.as_deref().filter(|_| touch.phones.is_empty()) {
+        touch.text_phones = fields::phones_in(text, channel.region);
+    }
+}
+
+/// The provider's id of a sample.
+pub(super) fn sample_id(source: &str, nonce: &str) -> String {
+    HEXLOWER.encode(&lead::ids::digest("sample", &[source.as_bytes(), nonce.as_bytes()]))
+}
+
+/// A number as most providers of this market write it.
+pub(super) fn without_plus<'n>(number: Option<&'n str>, other: &'n str) -> &'n str {
+    number.unwrap_or(other).trim_start_matches('+')
+}
+
+/// A sample that is answered 200.
+pub(super) fn post(path: String, media_type: &str, body: String) -> SampleRequest {
+    SampleRequest {
+        method: Method::POST,
+        path,
+        headers: vec![("content-type".to_owned(), media_type.to_owned())],
+        body: body.into_bytes(),
+        expect: StatusCode::OK,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(text: &str) -> Pairs<'_> {
+        super::super::urlencoded::flat(text.as_bytes()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_number_without_its_plus_gets_it_and_others_stay() {
+        for (said, meant) in [
+            ("74951234567", "+74951234567"),
+            ("380441234567", "+380441234567"),
+            ("88005553535", "88005553535"),
+            ("861012345678", "+861012345678"),
+            ("4951234567", "4951234567"),
+            ("+74951234567", "+74951234567"),
+            ("sip:anna@pbx.example", "sip:anna@pbx.example"),
+            ("101", "101"),
+            ("007495123456", "007495123456"),
+            ("1234567890123456", "1234567890123456"),
+        ] {
+            assert_eq!(international(said), meant);
+        }
+    }
+
+    #[test]
+    fn a_field_that_comes_twice_is_no_proof() {
+        assert_eq!(only(&pairs("a=1&b=2"), "b"), Some("2"));
+        for text in ["a=1", "b=1&b=2", "b=1&b=1"] {
+            assert_eq!(only(&pairs(text), "b"), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn renaming_spares_what_the_channel_maps_by_hand() {
+        let mut channel = Channel::new("line".into(), "demo".into(), "jivo");
+        let names = [("visitor.name", "name"), ("page.title", "")];
+        let pair = |(path, value): (&'static str, &'static str)| (Cow::Borrowed(path), Cow::Borrowed(value));
+        let given: Vec<_> = [("visitor.name", "Anna"), ("page.title", "Home"), ("x", "1")].map(pair).into();
+        let paths = |pairs: Pairs<'_>| pairs.iter().map(|(path, _)| path.to_string()).collect::<Vec<_>>().join(" ");
+        assert_eq!(paths(renamed(given.clone(), &names, &channel)), "name x");
+        channel.fields = [("text".to_owned(), "page.title".to_owned())].into();
+        assert_eq!(paths(renamed(given, &names, &channel)), "name page.title x");
+    }
+
+    #[test]
+    fn a_recordings_id_cannot_leave_its_place_in_the_address() {
+        let mut channel = Channel::new("line".into(), "demo".into(), "mango");
+        assert_eq!(recording(&channel, "1"), None);
+        channel.settings.insert("recording_url", vec!["https://pbx.example.com/r/{id}".to_owned().into()]);
+        assert_eq!(recording(&channel, "a=/../b").as_deref(), Some("https://pbx.example.com/r/a%3D%2F%2E%2E%2Fb"));
+    }
+}

@@ -1,0 +1,237 @@
+//! How do the notifications of UIS (CoMagic, CallGear) become phases of a call, and its requests touches?
+//!
+//! What UIS sends is a template that the customer writes, one for each kind of event. Ours, in the help below, begin
+//! with a constant `event`, so nothing depends on how UIS names its events; everything else is looked up by the name
+//! of its placeholder. Placeholders are filled in as JSON values, `null` included; whoever quotes them, or puts them
+//! into an address, is understood as well.
+//!
+//! Nothing is signed: the address is the proof, see [`shown`]. Names of placeholders are those of UIS's own
+//! templates for PlanFix.
+
+use super::fields::{self, Pairs};
+use super::said::{self, Said, TIME_ZONE, ignored, phase_of, reading};
+use super::{
+    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown,
+    urlencoded,
+};
+use crate::channel::Channel;
+use http::Method;
+use lead::entry::{AnsweredBy, Call, Direction, Kind, Phase, Touch};
+use lead::time::At;
+use serde_json::json;
+use std::borrow::Cow;
+use std::time::Duration;
+
+pub const SOURCE: Source = Source {
+    name: "uis",
+    kind: Kind::Call,
+    body: BodyLimit::Form,
+    anonymous: false,
+    needs_secret: false,
+    settings: &[TIME_ZONE],
+    methods: &[Method::POST, Method::GET],
+    verify: shown::verify,
+    read,
+    answer,
+    sample,
+    help: HELP,
+};
+
+fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
+    let event = Event { said: Said(fields(request)?), channel, received_at: request.received_at };
+    match event.said.get("event") {
+        Some("incoming_call") => event.one("incoming", Phase::Ringing),
+        Some("outgoing_call") => event.one("outgoing", Phase::Ringing),
+        Some("waiting") => event.one(&format!("waiting-{}", event.said.get("leg_id").unwrap_or("")), Phase::Ringing),
+        Some("talk_started") => event.one("answered", Phase::Answered { by: AnsweredBy::Human }),
+        Some("call_finished") => event.finished(),
+        Some("lost_call") => event.one("lost", Phase::Ended { talk_s: None, cause: Some("lost".to_owned()) }),
+        Some("recording") => event.recording(),
+        Some("request") => Ok(event.touch()),
+        Some("talk_finished") => Ok(ignored("uis.talk_finished")),
+        Some(_) => Ok(ignored("uis.other_event")),
+        None => Err(Refusal::Unreadable("the notification has no event: use the templates of the help")),
+    }
+}
+
+fn fields(request: &Request) -> Result<Pairs<'_>, Refusal> {
+    let looks_like_json = request.body.trim_ascii_start().starts_with(b"{");
+    let pairs = if request.method == Method::GET {
+        urlencoded::flat(request.query.as_bytes())?
+    } else if request.is(JSON_TYPE) || looks_like_json {
+        json::read(&request.body)?
+    } else if request.is(FORM_TYPE) {
+        urlencoded::flat(&request.body)?
+    } else {
+        return Err(Refusal::MediaType);
+    };
+    Ok(pairs.into_iter().filter_map(|(name, value)| Some((name, plain(value)?))).collect())
+}
+
+/// A value that was quoted once more, or never filled in.
+fn plain(value: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    let bare = value.trim();
+    let bare = bare.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(bare);
+    if bare.is_empty() || bare == "null" || bare.starts_with("{{") {
+        return None;
+    }
+    if bare.len() == value.len() { Some(value) } else { Some(Cow::Owned(bare.to_owned())) }
+}
+
+struct Event<'a> {
+    said: Said<'a>,
+    channel: &'a Channel,
+    received_at: At,
+}
+
+const USED: [&str; 13] = [
+    "call_session_id",
+    "contact_full_name",
+    "contact_phone_number",
+    "direction",
+    "employee_id",
+    "employee_phone_number",
+    "event",
+    "file_link",
+    "key",
+    "leg_id",
+    "notification_time",
+    "talk_time_duration",
+    "virtual_phone_number",
+];
+
+/// Placeholders of requests and chats, by our names.
+const NAMES: [(&str, &str); 12] = [
+    ("event", ""),
+    ("key", ""),
+    ("notification_time", ""),
+    ("contact_phone_number", "phone"),
+    ("visitor_phone_number", "phone"),
+    ("contact_full_name", "name"),
+    ("visitor_name", "name"),
+    ("contact_email", "email"),
+    ("visitor_email", "email"),
+    ("visitor_city", "city"),
+    ("visitor_region", "region"),
+    ("visitor_country", "country"),
+];
+
+impl Event<'_> {
+    fn session(&self) -> Result<&str, Refusal> {
+        self.said.get("call_session_id").ok_or(Refusal::Unreadable("the notification has no call_session_id"))
+    }
+
+    fn at(&self) -> Option<At> {
+        said::local(self.channel, self.said.get("notification_time")?)
+    }
+
+    fn direction(&self) -> Direction {
+        let outbound = |said: &str| said.to_ascii_lowercase().starts_with("out");
+        let said = self.said.get("direction").or(self.said.get("event"));
+        if said.is_some_and(outbound) { Direction::Outbound } else { Direction::Inbound }
+    }
+
+    fn call(&self, phase: Phase, at: Option<At>) -> Result<Call, Refusal> {
+        let (customer, line) = (self.said.phone("contact_phone_number"), self.said.phone("virtual_phone_number"));
+        let direction = self.direction();
+        let (from, to) = if direction == Direction::Inbound { (customer, line) } else { (line, customer) };
+        let person = self.said.text("employee_id").or_else(|| self.said.text("employee_phone_number"));
+        let offered = phase == Phase::Ringing && direction == Direction::Inbound;
+        let (agent, routed_to) = if offered { (None, person) } else { (person, None) };
+        let name = self.said.text("contact_full_name");
+        let attributes = self.said.attributes(&USED);
+        let call = said::call(self.session()?, direction, phase);
+        Ok(Call { from, to, agent, routed_to, occurred_at: at, name, attributes, ..call })
+    }
+
+    fn one(&self, word: &str, phase: Phase) -> Result<Reading, Refusal> {
+        Ok(reading(vec![phase_of(self.session()?, word, self.call(phase, self.at())?)]))
+    }
+
+    /// A talk proves the answer again, should the notification of its start have been lost: UIS may not repeat it.
+    fn finished(&self) -> Result<Reading, Refusal> {
+        let talk_s = self.said.seconds("talk_time_duration");
+        let mut phases = Vec::new();
+        if let Some(seconds) = talk_s.filter(|seconds| *seconds > 0) {
+            let since = self.at().unwrap_or(self.received_at).minus(Duration::from_secs(seconds.into()));
+            let answered = self.call(Phase::Answered { by: AnsweredBy::Human }, Some(since))?;
+            phases.push(phase_of(self.session()?, "answered", answered));
+        }
+        let ended = self.call(Phase::Ended { talk_s, cause: self.said.text("finish_reason") }, self.at())?;
+        phases.push(phase_of(self.session()?, "ended", ended));
+        Ok(reading(phases))
+    }
+
+    fn recording(&self) -> Result<Reading, Refusal> {
+        let Some(url) = self.said.text("file_link") else { return Ok(ignored("uis.recording_pending")) };
+        let word = format!("recorded-{url}");
+        let recorded = said::call(self.session()?, self.direction(), Phase::Recorded { url });
+        Ok(reading(vec![phase_of(self.session()?, &word, recorded)]))
+    }
+
+    /// A request left on the site, or a chat.
+    fn touch(&self) -> Reading {
+        let mut touch = Touch::new(Kind::Form);
+        touch.occurred_at = self.at();
+        let service = fields::fill(&mut touch, said::renamed(self.said.0.clone(), &NAMES, self.channel), self.channel);
+        touch.phones.iter_mut().for_each(|phone| *phone = said::international(phone));
+        let id = self.said.text("communication_id").or(service.post_id);
+        reading(vec![said::touched(id, "request", touch)])
+    }
+}
+
+fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
+    Answer::Text("ok")
+}
+
+fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
+    let event = json!({
+        "event": "incoming_call",
+        "call_session_id": said::sample_id(SOURCE.name, &sample.nonce),
+        "contact_phone_number": said::without_plus(sample.phone.as_deref(), "74950000001"),
+        "contact_full_name": sample.name,
+        "virtual_phone_number": said::without_plus(channel.address.as_deref(), "74951234567"),
+    });
+    said::post(shown::in_url(channel), JSON_TYPE, event.to_string())
+}
+
+const HELP: &str = "\
+# UIS, CoMagic, CallGear
+
+UIS does not sign what it sends, so the address must be a secret: set the channel's `url_key` (it becomes part of the
+address), or `secret` and append `?key=<secret>` to the address.
+
+1. The account needs notifications over HTTP (option «API Базовый»).
+2. Open **Уведомления**, press **Добавить**, choose the event of the list below, method **HTTP**, **POST**, and the
+   address `{url}`.
+3. Paste the line of the event as the body, exactly as it is. The placeholders stand without quotes, because UIS
+   fills in the quotes itself; the first word tells leadgate which event it is.
+
+«Входящий звонок на виртуальный номер»
+`{\"event\": \"incoming_call\", \"call_session_id\": {{call_session_id}}, \"contact_phone_number\": {{contact_phone_number}}, \"virtual_phone_number\": {{virtual_phone_number}}, \"notification_time\": {{notification_time}}, \"contact_full_name\": {{contact_full_name}}, \"scenario_name\": {{scenario_name}}}`
+
+«Ожидание ответа»
+`{\"event\": \"waiting\", \"call_session_id\": {{call_session_id}}, \"contact_phone_number\": {{contact_phone_number}}, \"virtual_phone_number\": {{virtual_phone_number}}, \"notification_time\": {{notification_time}}, \"direction\": {{direction}}, \"leg_id\": {{leg_id}}, \"employee_id\": {{employee_id}}, \"employee_full_name\": {{employee_full_name}}}`
+
+«Начало разговора»
+`{\"event\": \"talk_started\", \"call_session_id\": {{call_session_id}}, \"contact_phone_number\": {{contact_phone_number}}, \"virtual_phone_number\": {{virtual_phone_number}}, \"notification_time\": {{notification_time}}, \"direction\": {{direction}}, \"employee_id\": {{employee_id}}, \"employee_full_name\": {{employee_full_name}}}`
+
+«Завершение звонка»
+`{\"event\": \"call_finished\", \"call_session_id\": {{call_session_id}}, \"contact_phone_number\": {{contact_phone_number}}, \"virtual_phone_number\": {{virtual_phone_number}}, \"notification_time\": {{notification_time}}, \"direction\": {{direction}}, \"employee_id\": {{employee_id}}, \"talk_time_duration\": {{talk_time_duration}}}`
+
+«Потерянный звонок»
+`{\"event\": \"lost_call\", \"call_session_id\": {{call_session_id}}, \"contact_phone_number\": {{contact_phone_number}}, \"virtual_phone_number\": {{virtual_phone_number}}, \"notification_time\": {{notification_time}}, \"wait_time_duration\": {{wait_time_duration}}}`
+
+«Исходящий звонок»
+`{\"event\": \"outgoing_call\", \"call_session_id\": {{call_session_id}}, \"contact_phone_number\": {{contact_phone_number}}, \"virtual_phone_number\": {{virtual_phone_number}}, \"notification_time\": {{notification_time}}, \"employee_id\": {{employee_id}}}`
+
+«Записанный разговор»
+`{\"event\": \"recording\", \"call_session_id\": {{call_session_id}}, \"file_link\": {{file_link}}}`
+
+A request of the site or a chat: begin with `\"event\": \"request\"` and add any placeholders of the list that UIS shows;
+`contact_phone_number`, `visitor_name`, `visitor_email` and `utm_*` are understood, others are kept as attributes.
+
+- `time_zone`: the zone of the account, like `Europe/Moscow`, because UIS writes times without one.
+- An employee is known by his id in UIS: list it in the person's `extensions`.
+- Test: call the number from a mobile phone.
+";

@@ -12,6 +12,7 @@ use super::{
 };
 use super::{json, multipart, urlencoded};
 use crate::channel::Channel;
+use crate::spam;
 use http::{Method, StatusCode};
 use lead::entry::{Kind, Signal, Touch};
 use lead::time::At;
@@ -24,7 +25,7 @@ pub const SOURCE: Source = Source {
     body: BodyLimit::Form,
     anonymous: true,
     needs_secret: false,
-    settings: &[],
+    settings: spam::SETTINGS,
     methods: &[Method::POST],
     verify,
     read,

@@ -148,6 +148,27 @@ mod tests {
     }
 
     #[test]
+    fn what_altchas_own_library_made_and_solved_is_believed() {
+        // create_challenge and solve_challenge of PyPI's altcha 2.3.0, with cost 4, counter 1234 and this key.
+        let payload = json!({
+            "challenge": {
+                "parameters": {
+                    "algorithm": "SHA-256", "cost": 4, "keyLength": 32, "expiresAt": 4_102_444_800_i64,
+                    "keyPrefix": "be360beb037bac95ab4554005ffbd399",
+                    "nonce": "34ee9903d564142375505f0eb6e80689", "salt": "a9d8fec48144812d0c4b218bd36965c5"
+                },
+                "signature": "e1ce65fa29fc355fae58b56e19ce8392a935a3b943ac06c0e2b4ab4b3909266f"
+            },
+            "solution": {
+                "counter": 1234,
+                "derivedKey": "be360beb037bac95ab4554005ffbd39983580f2bd7aad67567f8df3cbd17ba66"
+            }
+        });
+        let nonce = payload["challenge"]["parameters"]["nonce"].as_str().unwrap().to_owned();
+        assert_eq!(check(KEY, &encoded(&payload), NOW), Ok(nonce));
+    }
+
+    #[test]
     fn a_late_a_foreign_and_a_changed_solution_are_told_apart_from_a_good_one() {
         let solved = solve(&challenge_now());
         let later = NOW.plus(GOOD_FOR + Duration::from_secs(1));

@@ -4,8 +4,10 @@
 #![expect(unreachable_pub, reason = "the modules of one test binary")]
 
 mod answers;
+mod embed;
 mod house;
 mod limits;
+mod spam;
 mod stopping;
 mod tls;
 mod wire;

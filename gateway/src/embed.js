@@ -146,11 +146,10 @@
     if (forms.has(form)) return forms.get(form);
     if (address(form)) form.setAttribute('action', address(form));
     form.setAttribute('method', 'post');
-    if (!form.querySelector('[name=leadgate_hp]')) {
-      const trap = make(form, 'div', { 'aria-hidden': true });
-      hide(trap);
-      make(trap, 'input', { name: 'leadgate_hp', tabindex: -1, autocomplete: 'off' });
-    }
+    const field = form.querySelector('[name=leadgate_hp]') || make(
+      make(form, 'div', { hidden: '' }), 'input', { name: 'leadgate_hp', tabindex: -1, autocomplete: 'off' });
+    // Styles of the page may show what is only marked as hidden.
+    hide(field.closest('[hidden]') || field);
     const status = form.querySelector('[data-leadgate-status]') || make(form, 'p', { 'data-leadgate-status': '' });
     status.setAttribute('role', 'status');
     status.setAttribute('tabindex', -1);

@@ -154,7 +154,7 @@ fn setting_of(section: &Section<'_>, setting: &'static Setting, context: &Contex
     let text = match value {
         Value::Text => section.text(name),
         Value::Secret => return section.secret(name, 1, context.env, context.place).into_iter().collect(),
-        Value::Url => section.parsed(name, A_URL, page),
+        Value::Url => section.parsed(name, expected, page),
         Value::Span => section.parsed(name, A_DURATION, |text| span(text).then(|| text.to_owned())),
         Value::Texts => return section.words(name).into_iter().map(SecretString::from).collect(),
         Value::Word(words) => {

@@ -45,7 +45,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "captcha_url",
         value: Value::Url,
         required: false,
-        expected: "where the captcha's answers are checked, if not at the service's own address",
+        expected: "the address where the captcha's answers are checked, like \"https://captcha.example.com/verify\"",
     },
     Setting {
         name: "captcha_missing",

@@ -87,12 +87,12 @@
     en: {
       sending: 'Sending…', waiting: 'Still sending…', success: 'Thank you! We have received your request.',
       failure: 'Your request could not be sent yet; we keep trying.', refused: 'Your request could not be taken.',
-      call: ' Please call us: ', human: 'Please confirm that you are a person.',
+      call: 'Please call us:', human: 'Please confirm that you are a person.',
     },
     ru: {
       sending: 'Отправляем…', waiting: 'Всё ещё отправляем…', success: 'Спасибо! Мы получили вашу заявку.',
       failure: 'Заявку пока не удалось отправить, мы пробуем ещё.', refused: 'Заявку не удалось принять.',
-      call: ' Пожалуйста, позвоните нам: ', human: 'Подтвердите, пожалуйста, что вы человек.',
+      call: 'Пожалуйста, позвоните нам:', human: 'Подтвердите, пожалуйста, что вы человек.',
     },
   };
   const said = (form, name) => form.getAttribute('data-' + name);
@@ -122,7 +122,7 @@
     buttons(form).forEach((button) => { button.disabled = busy; });
     const phone = said(form, 'phone');
     if (bad && phone) {
-      status.append(text(form, 'call'));
+      status.append(' ' + text(form, 'call') + ' ');
       make(status, 'a', { href: 'tel:' + phone.replace(/[^+\d]/g, '') }).textContent = phone;
     }
   };
@@ -137,7 +137,7 @@
   // Where the form posts to: its own action, or the channel that it or the script's address names.
   const address = (form) => {
     const own = form.getAttribute('action') || '';
-    if (own.includes('/in/')) return new URL(own, location.href).href;
+    if (own.includes('/in/')) return new URL(own, doc.baseURI).href;
     const channel = said(form, 'leadgate') || (home && home.searchParams.get('channel'));
     return channel && home ? new URL('in/' + channel, home).href : '';
   };

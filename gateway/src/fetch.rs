@@ -4,10 +4,10 @@
 use crate::channel::Channel;
 use crate::config::Limits;
 use crate::problem::Refused;
+use crate::sources::FORM_TYPE;
 use crate::sources::{Needed, Request};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use crate::sources::FORM_TYPE;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Request as Question, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};

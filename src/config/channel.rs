@@ -171,7 +171,8 @@ fn captcha(section: &Section<'_>, own: &[Setting]) {
     let named = own.iter().any(|setting| setting.name == "captcha") && section.has("captcha");
     let asks = |word: &str| matches!(word, "turnstile" | "smartcaptcha" | "hcaptcha");
     if named && !section.has("captcha_secret") && section.text("captcha").is_some_and(|word| asks(&word)) {
-        section.wrong(section.spot("captcha_secret").wrong("the secret that the captcha's service gave for the server"));
+        section
+            .wrong(section.spot("captcha_secret").wrong("the secret that the captcha's service gave for the server"));
     }
 }
 

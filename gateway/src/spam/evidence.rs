@@ -4,7 +4,8 @@ use lead::entry::Attributes;
 use serde_json::Value;
 
 /// Where the captchas put their answers. hCaptcha adds its own also under the name of another.
-const PROOFS: [&str; 5] = ["altcha", "cf-turnstile-response", "smart-token", "h-captcha-response", "g-recaptcha-response"];
+const PROOFS: [&str; 5] =
+    ["altcha", "cf-turnstile-response", "smart-token", "h-captcha-response", "g-recaptcha-response"];
 
 /// Longer than any captcha's answer.
 const LONGEST: usize = 8 * 1024;

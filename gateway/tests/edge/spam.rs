@@ -39,7 +39,9 @@ async fn post(house: &House, channel: &str, fields: &[(&str, &str)]) -> String {
 }
 
 async fn get(house: &House, path: &str) -> String {
-    house.say(format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\norigin: https://shop.example\r\n\r\n")).await
+    house
+        .say(format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\norigin: https://shop.example\r\n\r\n"))
+        .await
 }
 
 fn touches(house: &House) -> Vec<Touch> {
@@ -244,7 +246,8 @@ async fn our_own_probe_proves_itself_by_its_mark() {
     let mark = synthetic::mark(&house.gateway.pepper, Synthetic::Technical, "spring", house.gateway.clock.now());
     let lines = format!("content-type: application/json\r\n{}: {mark}\r\n", synthetic::HEADER);
     let body = r#"{"phone": "1", "time_on_page": "0.1"}"#;
-    let head = format!("POST /in/spring HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    let head =
+        format!("POST /in/spring HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     house.say(format!("{head}{lines}\r\n{body}")).await;
     assert_eq!((verdict(&house).as_str(), house.rows()[0].entry.synthetic), ("", Some(Synthetic::Technical)));
 }

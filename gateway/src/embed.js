@@ -112,14 +112,17 @@
   const buttons = (form) => form.querySelectorAll('button:not([type=button]),[type=submit],[type=image]');
 
   const show = (form, state) => {
-    const { status } = known(form);
+    const own = known(form), { status } = own;
     const busy = state === 'sending' || state === 'waiting';
     const bad = state === 'failure' || state === 'refused';
     form.setAttribute('data-leadgate-state', state);
     form.setAttribute('aria-busy', busy);
     status.setAttribute('role', bad ? 'alert' : 'status');
     status.textContent = text(form, state);
+    // A button that is disabled loses the focus, and gets it back.
+    if (busy && form.contains(doc.activeElement)) own.focused = doc.activeElement;
     buttons(form).forEach((button) => { button.disabled = busy; });
+    if (bad && own.focused && doc.activeElement === doc.body) own.focused.focus();
     const phone = said(form, 'phone');
     if (bad && phone) {
       status.append(' ' + text(form, 'call') + ' ');

@@ -236,6 +236,7 @@ test('while the gateway is away the visitor is told whom to call, and the lead a
   assert.equal(await patient.page.getByRole('alert').locator('a').innerText(), PHONE);
   assert.equal(await patient.page.getByLabel('Phone').inputValue(), patient.phone, 'what was written is still there');
   assert.equal(await patient.page.getByRole('button').isDisabled(), false);
+  assert.equal(await patient.page.evaluate('document.activeElement.textContent'), 'Send', 'the focus is where it was');
   await shot(patient, 'landing-failure');
   await send(patient);
 

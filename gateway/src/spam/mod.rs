@@ -235,7 +235,7 @@ mod tests {
         Channel { settings, ..Channel::new("spring".into(), "demo".into(), "form") }
     }
 
-    fn evidence(fields: serde_json::Value) -> Evidence {
+    fn evidence(fields: &serde_json::Value) -> Evidence {
         Evidence::take(&mut fields.as_object().unwrap().clone())
     }
 
@@ -252,10 +252,10 @@ mod tests {
             (serde_json::json!("soon"), false),
             (serde_json::json!(null), false),
         ] {
-            let told = evidence(serde_json::json!({"time_on_page": time}));
+            let told = evidence(&serde_json::json!({"time_on_page": time}));
             assert_eq!(too_fast(&channel, &told), expected, "{time}");
         }
-        let unhurried = evidence(serde_json::json!({"time_on_page": "0.1"}));
+        let unhurried = evidence(&serde_json::json!({"time_on_page": "0.1"}));
         assert!(!too_fast(&self::channel(&[]), &unhurried), "a channel without the setting does not judge");
     }
 
@@ -270,7 +270,7 @@ mod tests {
             (Some("always_junk"), &told, MISSING),
         ] {
             let settings: Vec<_> = setting.map(|word| ("captcha_missing", word)).into_iter().collect();
-            let found = without_proof(&channel(&settings), &evidence(fields.clone()));
+            let found = without_proof(&channel(&settings), &evidence(fields));
             assert_eq!(found, expected, "{setting:?} {fields}");
         }
     }

@@ -1,20 +1,33 @@
 //! What can a newcomer try in a browser? A landing page of an invented firm whose form posts to the workspace `demo`.
-//! It works without scripts, and carries the campaign of its own address along.
+//! It is written as `docs/landing-pages.md` tells: our script sends it in the background, and without scripts it works
+//! too and carries the campaign of its own address along.
 
 use crate::reply::{self, Reply};
 use bytes::Bytes;
+use http::HeaderValue;
+use http::header::CONTENT_SECURITY_POLICY;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub const WORKSPACE: &str = "demo";
 pub const CHANNEL: &str = "demo-form";
 
+/// Of the invented firm; shown when a request cannot be sent.
+const PHONE: &str = "+7 495 123-45-67";
+const THANKS: &str = "Thank you! We call you back within fifteen minutes.";
+
 /// Parameters of an advertisement's link that a landing page passes on.
 const CAMPAIGN: [&str; 8] =
     ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "gclid", "yclid", "fbclid"];
 
+/// As strict as a page with our script can be.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; \
+    form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
 /// The page for an address with this query.
 pub fn page(query: &str) -> Reply {
-    reply::body(Bytes::from(markup(query).into_string()), "text/html; charset=utf-8")
+    let mut reply = reply::body(Bytes::from(markup(query).into_string()), "text/html; charset=utf-8");
+    reply.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    reply
 }
 
 fn markup(query: &str) -> Markup {
@@ -26,6 +39,7 @@ fn markup(query: &str) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "Pinewood Cottages: ask for a viewing" }
                 style { (PreEscaped(STYLE)) }
+                script src="/embed.js" defer {}
             }
             body {
                 main {
@@ -45,7 +59,7 @@ fn markup(query: &str) -> Markup {
 
 fn form(query: &str) -> Markup {
     html! {
-        form method="post" action={ "/in/" (CHANNEL) } accept-charset="utf-8" {
+        form method="post" action={ "/in/" (CHANNEL) } accept-charset="utf-8" data-leadgate data-phone=(PHONE) data-success=(THANKS) {
             (field("name", "Your name", "text", "name", None))
             (field("phone", "Phone", "tel", "tel", Some("With the country code, or as you dial it at home.")))
             (field("email", "E-mail", "email", "email", None))
@@ -61,6 +75,7 @@ fn form(query: &str) -> Markup {
                 input type="hidden" name=(name) value=(value);
             }
             button { "Ask for a viewing" }
+            p data-leadgate-status {}
         }
     }
 }
@@ -103,6 +118,9 @@ input, textarea { width: 100%; margin-top: .3rem; padding: .6rem .7rem; border: 
 .agree { display: flex; gap: .6rem; align-items: baseline; }
 .agree input { width: auto; margin: 0; }
 .agree label { font-weight: 400; }
+[data-leadgate-status] { margin: 0; }
+[data-leadgate-status] a { color: var(--pine); font-weight: 600; white-space: nowrap; }
+button:disabled { opacity: .6; cursor: progress; }
 button { padding: .75rem 1rem; border: 0; border-radius: .4rem; background: var(--pine); color: var(--card);
   font: inherit; font-weight: 600; cursor: pointer; }
 :focus-visible { outline: 3px solid var(--pine); outline-offset: 2px; }
@@ -114,10 +132,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_posts_to_the_demo_form_without_scripts() {
+    fn the_page_posts_to_the_demo_form_also_without_scripts() {
         let page = markup("").into_string();
         assert!(page.contains(r#"<form method="post" action="/in/demo-form""#), "{page}");
-        assert!(!page.contains("<script") && !page.contains("type=\"hidden\""), "{page}");
+        assert_eq!(page.matches("<script").count(), 1, "{page}");
+        assert!(page.contains(r#"<script src="/embed.js" defer></script>"#) && !page.contains("type=\"hidden\""));
     }
 
     #[test]

@@ -1,15 +1,17 @@
-//! How does the gateway get what a source asked for? Over HTTPS, bounded in size and time, without following
-//! redirects; what never changes is kept. One document that cannot be had does not keep back the others.
+//! How does the gateway get what a source asked for, or ask a captcha's service? Over HTTPS, bounded in size and time,
+//! without following redirects; what never changes is kept. One document that cannot be had does not keep back the
+//! others.
 
 use crate::channel::Channel;
 use crate::config::Limits;
-use crate::sources::{Needed, Request};
+use crate::sources::{FORM_TYPE, Needed, Request};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
-use http::{HeaderValue, StatusCode};
-use http_body_util::{BodyExt, Empty, Limited};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderValue, Request as Question, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -28,7 +30,7 @@ const NAME: HeaderValue = HeaderValue::from_static(concat!("leadgate/", env!("CA
 
 #[derive(Debug)]
 pub(crate) struct Fetcher {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     /// For all documents of one request, connecting included: providers wait no longer.
     time: Duration,
     size: usize,
@@ -105,20 +107,38 @@ impl Fetcher {
     }
 
     async fn ask(&self, needed: &Needed, channel: &Channel) -> Result<Bytes, &'static str> {
-        let mut question = http::Request::get(&needed.url).header(USER_AGENT, NAME).header(ACCEPT, "*/*");
+        let mut question = Question::get(&needed.url).header(USER_AGENT, NAME).header(ACCEPT, "*/*");
         if let Some(name) = needed.bearer {
             let token = channel.setting(name).ok_or("its token is not configured")?;
             let mut shown = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| "its token is no token")?;
             shown.set_sensitive(true);
             question = question.header(AUTHORIZATION, shown);
         }
-        let question = question.body(Empty::new()).map_err(|_| "its address is no address")?;
+        let question = question.body(Full::default()).map_err(|_| "its address is no address")?;
         let answer = self.client.request(question).await.map_err(|_| "connection failed")?;
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err("the provider refuses our token"),
             _ => return Err("the provider answers with an error"),
         }
+        self.whole(answer).await
+    }
+
+    /// Posts a form and gives what is answered, be it a yes or a no: some services say no with a status of 4xx.
+    pub(crate) async fn post(&self, url: &str, form: String) -> Result<Bytes, &'static str> {
+        let question = Question::post(url).header(USER_AGENT, NAME).header(CONTENT_TYPE, FORM_TYPE);
+        let question = question.body(Full::from(form)).map_err(|_| "its address is no address")?;
+        let asked = async {
+            let answer = self.client.request(question).await.map_err(|_| "connection failed")?;
+            if answer.status().is_server_error() {
+                return Err("it answers with an error");
+            }
+            self.whole(answer).await
+        };
+        tokio::time::timeout(self.time, asked).await.map_err(|_| "no answer in time")?
+    }
+
+    async fn whole(&self, answer: Response<Incoming>) -> Result<Bytes, &'static str> {
         let whole = Limited::new(answer.into_body(), self.size).collect().await;
         Ok(whole.map_err(|_| "its answer is too long, or was cut off")?.to_bytes())
     }

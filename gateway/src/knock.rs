@@ -11,6 +11,7 @@ use crate::problem::Refused;
 use crate::reply::{self, Cors, Reply};
 use crate::rows;
 use crate::sources::{Answer, BodyLimit, Denied, Reading, Refusal, Request, Source};
+use crate::spam;
 use crate::state::Gateway;
 use crate::synthetic;
 use bytes::Bytes;
@@ -89,6 +90,9 @@ where
     {
         return cors.preflight(source.methods);
     }
+    if source.anonymous && spam::is_challenge(&parts.method, door.rest, channel) {
+        return cors.stamp(challenge(gateway, channel, peer, parts));
+    }
     if !source.methods.contains(&parts.method) {
         refuse(gateway, channel.id.as_str(), Refused::Method);
         return cors.stamp(reply::method_not_allowed(source.methods));
@@ -107,6 +111,14 @@ where
         Err(refused) => refuse(gateway, channel.id.as_str(), refused),
     };
     cors.stamp(reply)
+}
+
+/// What a page asks for before it posts; it is limited like the post.
+fn challenge(gateway: &Gateway, channel: &Channel, peer: IpAddr, parts: &Parts) -> Reply {
+    match limit_client(gateway, peer, parts) {
+        Ok(()) => reply::body(spam::challenge(gateway, channel), "application/json"),
+        Err(refused) => refuse(gateway, channel.id.as_str(), refused),
+    }
 }
 
 /// The way in, for a request with the right path and method.
@@ -231,6 +243,10 @@ async fn read(gateway: &Gateway, source: &Source, request: &mut Request, channel
         reading = (source.read)(request, channel);
     }
     let synthetic = mark(gateway, request, channel);
+    // Our own probes prove to be ours by their mark.
+    if let (Ok(reading), true, None) = (&mut reading, source.anonymous, synthetic) {
+        spam::judge(gateway, channel, reading, request.received_at).await;
+    }
     let rows = match reading {
         Ok(Reading { signals, .. }) => rows::rows(channel, request, signals, synthetic, rand::random()),
         Err(Refusal::Unreadable(why)) if source.anonymous => return Err(Refused::Unreadable(why)),

@@ -1,9 +1,10 @@
-//! Which paths does the public listener have? A route table by hand: `/in/…`, `/live`, `/demo`. Nothing on it reveals
-//! a lead.
+//! Which paths does the public listener have? A route table by hand: `/in/…`, `/embed.js`, `/live`, `/demo`. Nothing on
+//! it reveals a lead.
 
 use crate::channels::Lookup;
 use crate::config::Config;
 use crate::demo;
+use crate::embed;
 use crate::knock::{self, Door};
 use crate::problem::Refused;
 use crate::reply::{self, Reply};
@@ -94,6 +95,7 @@ impl Service<Request<Incoming>> for Public {
 enum Route<'a> {
     Knock(Door<'a>),
     Live,
+    Script,
     Demo,
     Nothing,
 }
@@ -101,6 +103,7 @@ enum Route<'a> {
 fn route(path: &str) -> Route<'_> {
     match path {
         "/live" => Route::Live,
+        "/embed.js" => Route::Script,
         "/demo" => Route::Demo,
         _ if !is_plain(path) => Route::Nothing,
         _ => path.strip_prefix("/in/").map_or(Route::Nothing, |door| Route::Knock(self::door(door))),
@@ -133,6 +136,7 @@ async fn handle(gateway: &Gateway, peer: IpAddr, request: Request<Incoming>) -> 
     match route {
         Route::Knock(door) => knock::knock(gateway, peer, door, &parts, body).await,
         Route::Live => page(gateway, &parts, || reply::body("ok\n", "text/plain; charset=utf-8")),
+        Route::Script => page(gateway, &parts, || embed::script(&parts.headers)),
         Route::Demo if has_demo(gateway) => page(gateway, &parts, || demo::page(parts.uri.query().unwrap_or(""))),
         Route::Demo | Route::Nothing => refuse(gateway, Refused::NotFound),
     }

@@ -67,10 +67,10 @@ fn list(methods: &[Method]) -> HeaderValue {
     HeaderValue::try_from(names.join(", ")).expect("method names are header text")
 }
 
-/// Nothing here is to be cached, guessed at or told to the next site.
+/// Nothing here is to be cached unless it says so itself, guessed at or told to the next site.
 pub fn seal(mut reply: Reply) -> Reply {
     let headers = reply.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     reply

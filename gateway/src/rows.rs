@@ -81,7 +81,7 @@ fn drawn(request: &Request, luck: Luck) -> Uid {
 }
 
 /// The content without the sender's clock, which differs when the same form is posted twice.
-fn content(channel: &Channel, signal: &Signal, synthetic: Option<Synthetic>) -> Digest {
+pub(crate) fn content(channel: &Channel, signal: &Signal, synthetic: Option<Synthetic>) -> Digest {
     let mut signal = signal.clone();
     match &mut signal {
         Signal::Touch(touch) => touch.occurred_at = None,

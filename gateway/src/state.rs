@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::Fetcher;
 use crate::metrics::Metrics;
+use crate::spam::Spam;
 use arc_swap::ArcSwap;
 use lead::identity::Pepper;
 use ledger::journal::Journal;
@@ -24,6 +25,7 @@ pub struct Gateway {
     pub clock: Clock,
     pub admission: Admission,
     pub(crate) fetcher: Fetcher,
+    pub(crate) spam: Spam,
     /// Handlers, which finish even when their client has hung up.
     pub(crate) tasks: TaskTracker,
     journal_failing: AtomicBool,
@@ -49,6 +51,7 @@ impl Gateway {
             clock,
             admission,
             fetcher,
+            spam: Spam::default(),
             tasks: TaskTracker::new(),
             journal_failing: AtomicBool::new(false),
         }

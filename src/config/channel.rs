@@ -1,7 +1,7 @@
 //! What does a `[[channel]]` say? Each becomes two halves: what the domain decides by and what the gateway serves.
 
 use super::hint::one_of;
-use super::read::{Section, Spot};
+use super::read::{A_DURATION, Section, Spot};
 use super::workspace::{Context, one_phone};
 use gateway::sources::{SOURCES, Setting, Source, Value};
 use lead::entry::Kind;
@@ -142,6 +142,7 @@ fn settings(
     context: &Context<'_>,
 ) -> BTreeMap<&'static str, Vec<SecretString>> {
     let own = source.map(|source| source.settings).unwrap_or_default();
+    captcha(section, own);
     own.iter().map(|setting| (setting.name, setting_of(section, setting, context))).collect()
 }
 
@@ -154,8 +155,8 @@ fn setting_of(section: &Section<'_>, setting: &'static Setting, context: &Contex
         Value::Text => section.text(name),
         Value::Secret => return section.secret(name, 1, context.env, context.place).into_iter().collect(),
         Value::Port => section.whole(name, 1..=65_535).map(|port| port.to_string()),
-        Value::Span => section
-            .parsed(name, expected, |text| Span::parse(text).filter(|span| !span.0.is_zero()).map(|_| text.to_owned())),
+        Value::Url => section.parsed(name, expected, page),
+        Value::Span => section.parsed(name, A_DURATION, |text| span(text).then(|| text.to_owned())),
         Value::Texts => return section.words(name).into_iter().map(SecretString::from).collect(),
         Value::Word(words) => {
             let names: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
@@ -178,6 +179,20 @@ fn fields(section: &Section<'_>) -> BTreeMap<String, String> {
         }
     }
     fields
+}
+
+/// A captcha's service answers nobody without its secret, and then every post would be taken unverified.
+fn captcha(section: &Section<'_>, own: &[Setting]) {
+    let named = own.iter().any(|setting| setting.name == "captcha") && section.has("captcha");
+    let asks = |word: &str| matches!(word, "turnstile" | "smartcaptcha" | "hcaptcha");
+    if named && !section.has("captcha_secret") && section.text("captcha").is_some_and(|word| asks(&word)) {
+        section
+            .wrong(section.spot("captcha_secret").wrong("the secret that the captcha's service gave for the server"));
+    }
+}
+
+fn span(text: &str) -> bool {
+    Span::parse(text).is_some_and(|span| !span.0.is_zero())
 }
 
 fn url_key(section: &Section<'_>, context: &Context<'_>) -> Option<SecretString> {

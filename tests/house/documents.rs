@@ -12,6 +12,8 @@ fn what_the_documents_name_is_there() {
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "docs/LOGGING.md",
+        "docs/landing-pages.md",
+        "docs/providers.md",
         "docs/reading-the-stream.md",
         "docs/breaking-it.md",
         "deploy/README.md",

@@ -12,6 +12,7 @@ use super::{
 };
 use super::{json, multipart, urlencoded};
 use crate::channel::Channel;
+use crate::spam;
 use http::{Method, StatusCode};
 use lead::entry::{Kind, Signal, Touch};
 use lead::time::At;
@@ -24,7 +25,7 @@ pub const SOURCE: Source = Source {
     body: BodyLimit::Form,
     anonymous: true,
     needs_secret: false,
-    settings: &[],
+    settings: spam::SETTINGS,
     methods: &[Method::POST],
     verify,
     read,
@@ -185,7 +186,10 @@ Point the form at the channel's URL; no script is needed:
 - **Consent**: `consent` (a tick or the words), `consent_text`, `consent_at` (RFC 3339).
 - **Sent twice?** Put a UUID into `leadgate_id` or the header `Idempotency-Key`; without one, posts of the same content
   within the workspace's `same_post_window` count as one.
-- **Bots**: leave `leadgate_hp` empty and hidden; a post that fills it is put aside as junk.
+- **With our script** (`/embed.js` at the same address) a form with the attribute `data-leadgate` is sent in the
+  background and again until it has arrived, and tells its visitor; see `docs/landing-pages.md`.
+- **Bots**: leave `leadgate_hp` empty and hidden; a post that fills it is put aside as junk. `min_time` and `captcha` of
+  the channel ask for more.
 - **Answer**: a browser is sent to `redirect` (the field is followed only to `redirect_hosts`) or sees a short page; a
   script gets JSON.
 - **Files** are not kept; their names, types and sizes are listed in the attribute `files`.

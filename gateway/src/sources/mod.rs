@@ -179,12 +179,14 @@ pub enum Value {
     Secret,
     /// A list of texts.
     Texts,
+    /// An address of the web.
+    Url,
+    /// A time with its unit, above zero.
+    Span,
     /// One of these words; the first where nothing is written.
     Word(&'static [&'static str]),
     /// The number of a TCP port.
     Port,
-    /// A duration with its unit.
-    Span,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -258,7 +260,7 @@ fn media_type(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or_default().trim()
 }
 
-const FORM_TYPE: &str = "application/x-www-form-urlencoded";
+pub(crate) const FORM_TYPE: &str = "application/x-www-form-urlencoded";
 const JSON_TYPE: &str = "application/json";
 
 /// Why a request is not believed. All answer the same 401, except a fault on our side.

@@ -4,9 +4,11 @@
 #![expect(unreachable_pub, reason = "the modules of one test binary")]
 
 mod answers;
+mod embed;
 mod fetching;
 mod house;
 mod limits;
+mod spam;
 mod stopping;
 mod tls;
 mod wire;

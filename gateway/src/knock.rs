@@ -213,7 +213,8 @@ async fn verify(gateway: &Gateway, source: &Source, request: &mut Request, chann
     (source.verify)(request, channel).map_err(denied)
 }
 
-async fn read(
+/// The rows of a request whose genuineness is settled.
+pub(crate) async fn read(
     gateway: &Gateway,
     source: &Source,
     request: &mut Request,
@@ -241,7 +242,7 @@ fn mark(gateway: &Gateway, request: &Request, channel: &Channel) -> Option<Synth
     synthetic::verify(&gateway.pepper, mark, channel.id.as_str(), request.received_at)
 }
 
-async fn store(gateway: &Gateway, rows: Vec<Row>) -> Result<(), Refused> {
+pub(crate) async fn store(gateway: &Gateway, rows: Vec<Row>) -> Result<(), Refused> {
     let result = gateway.journal.append(rows).await;
     gateway.note_journal(&result);
     result.map_err(|_| Refused::Journal)

@@ -1,7 +1,7 @@
 //! The entrance: hyper listeners, sources, limits, and the desk.
 //!
 //! Read in this order: [`public`] (which paths exist), [`knock`] (the way of one request), [`admission`] (who may come
-//! in now), [`server`] and [`wire`] (connections). Nothing here decides about a lead.
+//! in now), [`server`] and [`wire`] (connections), [`smtp`] (mail servers). Nothing here decides about a lead.
 
 pub mod admission;
 pub mod body;
@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod desk;
+mod doors;
 mod fetch;
 pub mod knock;
 pub mod metrics;
@@ -20,6 +21,7 @@ pub mod public;
 pub mod reply;
 pub mod rows;
 pub mod server;
+pub mod smtp;
 pub mod sources;
 pub mod state;
 pub mod synthetic;

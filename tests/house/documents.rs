@@ -12,6 +12,7 @@ fn what_the_documents_name_is_there() {
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "docs/LOGGING.md",
+        "docs/mail.md",
         "docs/reading-the-stream.md",
         "docs/breaking-it.md",
         "deploy/README.md",

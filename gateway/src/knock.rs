@@ -230,12 +230,18 @@ async fn verify(gateway: &Gateway, source: &Source, request: &mut Request, chann
 
 /// What a request leaves in the journal. If it is not the whole, its provider has to send it again, and will hear so
 /// once this is on disk.
-struct Taken {
-    rows: Vec<Row>,
+pub(crate) struct Taken {
+    pub(crate) rows: Vec<Row>,
     whole: bool,
 }
 
-async fn read(gateway: &Gateway, source: &Source, request: &mut Request, channel: &Channel) -> Result<Taken, Refused> {
+/// The rows of a request whose genuineness is settled.
+pub(crate) async fn read(
+    gateway: &Gateway,
+    source: &Source,
+    request: &mut Request,
+    channel: &Channel,
+) -> Result<Taken, Refused> {
     let mut reading = (source.read)(request, channel);
     let mut whole = true;
     if let Err(Refusal::Needs(needed)) = &reading {
@@ -264,7 +270,7 @@ fn mark(gateway: &Gateway, request: &Request, channel: &Channel) -> Option<Synth
     synthetic::verify(&gateway.pepper, mark, channel.id.as_str(), request.received_at)
 }
 
-async fn store(gateway: &Gateway, rows: Vec<Row>) -> Result<(), Refused> {
+pub(crate) async fn store(gateway: &Gateway, rows: Vec<Row>) -> Result<(), Refused> {
     let result = gateway.journal.append(rows).await;
     gateway.note_journal(&result);
     result.map_err(|_| Refused::Journal)

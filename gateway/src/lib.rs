@@ -1,8 +1,8 @@
 //! The entrance: hyper listeners, sources, limits, and the desk.
 //!
 //! Read in this order: [`public`] (which paths exist), [`knock`] (the way of one request), [`admission`] (who may come
-//! in now), [`server`] and [`wire`] (connections), [`feeds`] (connections that we open). Nothing here decides about a
-//! lead.
+//! in now), [`server`] and [`wire`] (connections), [`smtp`] (mail servers), [`feeds`] (connections that we open).
+//! Nothing here decides about a lead.
 
 pub mod admission;
 pub mod body;
@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod desk;
+mod doors;
 pub mod embed;
 pub mod feeds;
 mod fetch;
@@ -23,6 +24,7 @@ pub mod public;
 pub mod reply;
 pub mod rows;
 pub mod server;
+pub mod smtp;
 pub mod sources;
 pub mod spam;
 pub mod state;

@@ -4,8 +4,8 @@
 //! all connections are taken the next one hears 503 at once. Stopping has an order: no new connections, finish what
 //! runs, cut what does not end in time.
 
-use crate::client::{ClientKey, is_trusted};
 use crate::config::Limits;
+use crate::doors::{Doors, Full};
 use crate::metrics::Metrics;
 use crate::tls::Tls;
 use crate::wire::{Busy, Wire, io_kind};
@@ -16,19 +16,17 @@ use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -64,11 +62,13 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let (tasks, cut) = (TaskTracker::new(), CancellationToken::new());
-    let doors = Doors::new(&edge);
+    let limits = &edge.limits;
+    let (all, each) = (limits.connections, limits.connections_per_address);
+    let doors = Doors::new(edge.name, all, each, &edge.trusted_proxies, &edge.metrics);
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let Some((stream, peer)) = sort_out(accepted).await else { continue };
         let address = peer.ip().to_canonical();
-        match doors.open(address, &edge) {
+        match doors.open(Some(address)) {
             Ok(pass) => {
                 let (edge, service, stop) = (Arc::clone(&edge), make(address), stop.clone());
                 let talk = talk(stream, edge, service, stop);
@@ -78,28 +78,25 @@ where
                     cut.run_until_cancelled(talk).await;
                 });
             }
-            Err(full) => doors.turn_away(stream, full, &edge, &tasks),
+            Err(full) => turn_away(stream, full, &doors, &edge, &tasks),
         }
     }
     drop(listener);
-    drain(&edge, &tasks, &cut).await;
+    drain(edge.name, edge.limits.drain_time.0, &tasks, &cut).await;
 }
 
-async fn drain(edge: &Edge, tasks: &TaskTracker, cut: &CancellationToken) {
+/// Waits for the connections, and cuts those that do not end in time.
+pub(crate) async fn drain(name: &'static str, within: Duration, tasks: &TaskTracker, cut: &CancellationToken) {
     tasks.close();
-    if timeout(edge.limits.drain_time.0, tasks.wait()).await.is_err() {
-        tracing::warn!(
-            listener = edge.name,
-            connections = tasks.len(),
-            "server.cut: connections outlived the drain time"
-        );
+    if timeout(within, tasks.wait()).await.is_err() {
+        tracing::warn!(listener = name, connections = tasks.len(), "server.cut: connections outlived the drain time");
         cut.cancel();
         tasks.wait().await;
     }
 }
 
 /// Out of descriptors and the like: wait a little instead of spinning.
-async fn sort_out<T>(accepted: io::Result<T>) -> Option<T> {
+pub(crate) async fn sort_out<T>(accepted: io::Result<T>) -> Option<T> {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     match accepted {
         Ok(pair) => return Some(pair),
@@ -112,84 +109,16 @@ async fn sort_out<T>(accepted: io::Result<T>) -> Option<T> {
     None
 }
 
-/// The bound on connections, in all and per address.
-#[derive(Debug)]
-struct Doors {
-    all: Arc<Semaphore>,
-    each: PerAddress,
-    /// Those who are being told that we are full.
-    refusing: Arc<Semaphore>,
-}
-
-#[derive(Copy, Clone, Debug)]
-enum Full {
-    All,
-    Address,
-}
-
-type PerAddress = Arc<Mutex<HashMap<ClientKey, usize>>>;
-
-/// One open connection's place; given back on drop.
-#[derive(Debug)]
-struct Pass {
-    _all: OwnedSemaphorePermit,
-    each: Option<(PerAddress, ClientKey)>,
-    gauge: prometheus::IntGauge,
-}
-
-impl Doors {
-    fn new(edge: &Edge) -> Self {
-        let all = edge.limits.connections.min(Semaphore::MAX_PERMITS);
-        Self { all: Arc::new(Semaphore::new(all)), each: Arc::default(), refusing: Arc::new(Semaphore::new(64)) }
+/// A plain word to those who can read it; a TLS client is just let go.
+fn turn_away(stream: TcpStream, full: Full, doors: &Doors, edge: &Edge, tasks: &TaskTracker) {
+    let Some(permit) = doors.turn_away(full) else { return };
+    if edge.tls.is_some() {
+        return;
     }
-
-    fn open(&self, address: IpAddr, edge: &Edge) -> Result<Pass, Full> {
-        let all = Arc::clone(&self.all).try_acquire_owned().map_err(|_| Full::All)?;
-        let limited = !is_trusted(address, &edge.trusted_proxies);
-        let each = limited.then(|| ClientKey::of(address));
-        if let Some(key) = each {
-            let mut counts = self.each.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = counts.entry(key).or_default();
-            if *count >= edge.limits.connections_per_address {
-                return Err(Full::Address);
-            }
-            *count += 1;
-        }
-        let gauge = edge.metrics.connections.with_label_values(&[edge.name]);
-        gauge.inc();
-        Ok(Pass { _all: all, each: each.map(|key| (Arc::clone(&self.each), key)), gauge })
-    }
-
-    /// A plain word to those who can read it, within bounds of its own; a TLS client is just let go.
-    fn turn_away(&self, stream: TcpStream, full: Full, edge: &Edge, tasks: &TaskTracker) {
-        let reason = match full {
-            Full::All => "all",
-            Full::Address => "address",
-        };
-        edge.metrics.connections_refused.with_label_values(&[edge.name, reason]).inc();
-        let Ok(permit) = Arc::clone(&self.refusing).try_acquire_owned() else { return };
-        if edge.tls.is_some() {
-            return;
-        }
-        tasks.spawn(async move {
-            let _permit = permit;
-            refuse(stream, full).await;
-        });
-    }
-}
-
-impl Drop for Pass {
-    fn drop(&mut self) {
-        self.gauge.dec();
-        let Some((counts, key)) = self.each.take() else { return };
-        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&key) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&key);
-            }
-        }
-    }
+    tasks.spawn(async move {
+        let _permit = permit;
+        refuse(stream, full).await;
+    });
 }
 
 async fn refuse(mut stream: TcpStream, full: Full) {
@@ -288,7 +217,7 @@ const LINGER_BYTES: u64 = 1 << 20;
 
 /// Closes so that the answer arrives: a socket closed over unread bytes resets, and the sender of a body that was
 /// refused unread would never see why.
-async fn linger<I: AsyncRead + AsyncWrite + Unpin>(mut io: I) {
+pub(crate) async fn linger<I: AsyncRead + AsyncWrite + Unpin>(mut io: I) {
     let close = async {
         io.shutdown().await?;
         tokio::io::copy(&mut io.take(LINGER_BYTES), &mut tokio::io::sink()).await

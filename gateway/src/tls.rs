@@ -26,6 +26,8 @@ pub enum TlsError {
 #[derive(Debug)]
 pub struct Tls {
     files: TlsFiles,
+    /// What ALPN says is spoken; nothing where clients do not ask.
+    protocols: &'static [&'static [u8]],
     current: ArcSwap<ServerConfig>,
     /// The last contents looked at, good or bad, so that a bad pair is complained about once.
     seen: Mutex<[u8; 32]>,
@@ -33,9 +35,18 @@ pub struct Tls {
 
 impl Tls {
     pub fn open(files: TlsFiles) -> Result<Self, TlsError> {
+        Self::speaking(files, &[b"http/1.1"])
+    }
+
+    /// For STARTTLS, which says by itself what is spoken.
+    pub fn for_mail(files: TlsFiles) -> Result<Self, TlsError> {
+        Self::speaking(files, &[])
+    }
+
+    fn speaking(files: TlsFiles, protocols: &'static [&'static [u8]]) -> Result<Self, TlsError> {
         let (cert, key) = read(&files)?;
-        let config = build(&files, &cert, &key)?;
-        Ok(Self { files, current: ArcSwap::from_pointee(config), seen: Mutex::new(fingerprint(&cert, &key)) })
+        let current = ArcSwap::from_pointee(build(&files, protocols, &cert, &key)?);
+        Ok(Self { files, protocols, current, seen: Mutex::new(fingerprint(&cert, &key)) })
     }
 
     pub fn acceptor(&self) -> TlsAcceptor {
@@ -50,7 +61,7 @@ impl Tls {
         if before == print {
             return Ok(false);
         }
-        self.current.store(Arc::new(build(&self.files, &cert, &key)?));
+        self.current.store(Arc::new(build(&self.files, self.protocols, &cert, &key)?));
         Ok(true)
     }
 
@@ -82,7 +93,7 @@ fn fingerprint(cert: &[u8], key: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(cert.len().to_be_bytes()).chain_update(cert).chain_update(key).finalize().into()
 }
 
-fn build(files: &TlsFiles, cert: &[u8], key: &[u8]) -> Result<ServerConfig, TlsError> {
+fn build(files: &TlsFiles, protocols: &[&[u8]], cert: &[u8], key: &[u8]) -> Result<ServerConfig, TlsError> {
     let bad = |path: &Path, what| TlsError::Pem { path: path.display().to_string(), what };
     let chain: Vec<CertificateDer<'static>> =
         CertificateDer::pem_slice_iter(cert).collect::<Result<_, _>>().map_err(|_| bad(&files.cert, "certificate"))?;
@@ -95,7 +106,7 @@ fn build(files: &TlsFiles, cert: &[u8], key: &[u8]) -> Result<ServerConfig, TlsE
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|one| one.to_vec()).collect();
     Ok(config)
 }
 

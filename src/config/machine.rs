@@ -5,6 +5,7 @@
 
 use super::hint::one_of;
 use super::limits;
+use super::mail;
 use super::problem::Problem;
 use super::read::{A_DURATION, Report, Section, Spot, too_large};
 use super::tree::Node;
@@ -60,6 +61,7 @@ pub(crate) struct Gateway {
     /// Lower case; empty means any.
     pub(crate) hosts: Vec<String>,
     pub(crate) tls: Option<TlsFiles>,
+    pub(crate) mail: mail::Mail,
 }
 
 #[derive(Clone, Debug)]
@@ -120,7 +122,7 @@ pub(crate) enum LogFormat {
 const TOKEN: usize = 16;
 const PEPPER: usize = 16;
 const TLS_CHECK: Duration = Duration::from_secs(10);
-const AN_ADDRESS: &str = "an address like \"127.0.0.1:8080\" or \"[::1]:8080\"";
+pub(super) const AN_ADDRESS: &str = "an address like \"127.0.0.1:8080\" or \"[::1]:8080\"";
 const SCOPES: [(&str, Scope); 3] = [("read", Scope::Read), ("feedback", Scope::Feedback), ("manage", Scope::Manage)];
 
 /// The machine and what only the workspaces can tell right from wrong.
@@ -141,8 +143,10 @@ pub(crate) fn resolve(tree: &Node, env: &Env, place: &Place) -> Machine {
     let desk = desk(&root.section("desk"), env, place, &mut mentioned);
     let gateway = gateway(&root.section("gateway"), place);
     let workers = workers(&root.section("workers"));
-    let taken = [("gateway", gateway.listen), ("desk", desk.listen), ("workers", workers.listen)];
+    let mut taken = vec![("gateway", gateway.listen), ("desk", desk.listen), ("workers", workers.listen)];
+    taken.extend(gateway.mail.addresses());
     distinct_listeners(&root, &taken);
+    mail::contradictions(&root, &gateway.mail, &limits);
     let config = Config {
         data: place.folder().join(root.parsed("data", "a folder", not_blank).unwrap_or("data")),
         store,
@@ -199,13 +203,16 @@ fn gateway(section: &Section<'_>, place: &Place) -> Gateway {
     let networks = section.all("trusted_proxies", "a network like \"10.0.0.0/8\" or an address like \"::1\"", network);
     let hosts = section.all("hosts", "a host name like \"leads.example.com\"", host);
     let tls = section.maybe_section("tls").and_then(|tls| certificate(&tls, place));
+    let public_url = public_url.unwrap_or_else(|| format!("http://{listen}"));
+    let mail = mail::read(section, &public_url, place);
     section.end();
     Gateway {
         listen,
-        public_url: public_url.unwrap_or_else(|| format!("http://{listen}")),
+        public_url,
         trusted_proxies: networks.into_iter().map(|(_, network)| network).collect(),
         hosts: hosts.into_iter().map(|(_, host)| host).collect(),
         tls,
+        mail,
     }
 }
 
@@ -225,12 +232,12 @@ fn network(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-fn host(text: &str) -> Option<String> {
+pub(super) fn host(text: &str) -> Option<String> {
     let host = url::Host::parse(text).ok()?.to_string();
     host.eq_ignore_ascii_case(text).then_some(host)
 }
 
-fn certificate(section: &Section<'_>, place: &Place) -> Option<TlsFiles> {
+pub(super) fn certificate(section: &Section<'_>, place: &Place) -> Option<TlsFiles> {
     let file = |key: &'static str| {
         let found = |text: &str| Some(place.folder().join(text)).filter(|path| path.is_file());
         section.need(key, "the path of a PEM file that is there", |value| value.text().and_then(found))
@@ -358,9 +365,17 @@ fn distinct_listeners(root: &Section<'_>, all: &[(&'static str, SocketAddr)]) {
             one.port() == other.port() && one.port() != 0 && anywhere
         };
         if let Some((other, _)) = all[..index].iter().find(|(_, other)| same(other)) {
-            let (mine, theirs) = (root.section(name).spot("listen"), root.section(other).spot("listen"));
+            let (mine, theirs) = (section_of(root, name).spot("listen"), section_of(root, other).spot("listen"));
             let (spot, other) = if mine.is_default() { (theirs, name) } else { (mine, other) };
             root.wrong(spot.wrong(format!("an address of its own: {other}.listen is the same")));
         }
+    }
+}
+
+/// A section by its path, `gateway.smtp`.
+fn section_of<'a>(root: &Section<'a>, path: &'static str) -> Section<'a> {
+    match path.split_once('.') {
+        Some((outer, inner)) => root.section(outer).section(inner),
+        None => root.section(path),
     }
 }

@@ -1,6 +1,6 @@
 //! What did the operator configure? Found, laid over the defaults, checked as a whole.
 //!
-//! `leadgate.toml` holds the machine ([`machine`], [`limits`]); `workspaces/<id>.toml` beside it hold one company each
+//! `leadgate.toml` holds the machine ([`machine`], [`limits`], [`mail`]); `workspaces/<id>.toml` beside it hold one company each
 //! ([`workspace`], [`channel`], [`people`], [`consumer`]). [`tree`] lays texts over each other, [`read`] takes values
 //! out so that no mistake hides the next, [`problem`] is one mistake. [`set`] puts the workspaces together, [`watch`]
 //! keeps them current while the product runs, [`last_good`] remembers what worked.
@@ -11,6 +11,7 @@ mod hint;
 pub(crate) mod last_good;
 pub(crate) mod limits;
 pub(crate) mod machine;
+pub(crate) mod mail;
 mod people;
 pub(crate) mod problem;
 mod read;

@@ -3,11 +3,15 @@
 use super::store::{Kind, Store};
 use super::views;
 use crate::config::machine::{Config, Store as Configured};
+use crate::config::mail::Mail;
 use crate::config::watch::Snapshot;
+use anyhow::Context as _;
 use gateway::Gateway;
 use gateway::clock::Clock;
 use gateway::desk::{self, Desk, Now, Parts, Readiness};
 use gateway::metrics::Metrics;
+use gateway::smtp::session::Protocol;
+use gateway::smtp::{Listener, Server};
 use lead::identity::Pepper;
 use ledger::SharedLedger;
 use ledger::folder::Folder;
@@ -31,9 +35,13 @@ pub(super) struct Front {
     desk: Arc<Desk>,
     public: TcpListener,
     staff: TcpListener,
+    mail: Option<MailServer>,
     forwarder: Option<(Forwarder, Sent)>,
     data: PathBuf,
 }
+
+/// The entrance of mail servers, not yet open.
+type MailServer = (Server, Vec<(Protocol, Listener)>);
 
 /// What is told of forwarding.
 struct Sent {
@@ -47,6 +55,7 @@ pub(super) struct Open {
     public: JoinHandle<Result<(), gateway::tls::TlsError>>,
     staff: JoinHandle<()>,
     feeds: JoinHandle<()>,
+    mail: Option<JoinHandle<()>>,
     forwarder: Option<JoinHandle<()>>,
     forwarding: CancellationToken,
     close: CancellationToken,
@@ -82,6 +91,7 @@ impl Front {
         }));
         Ok(Self {
             forwarder: forwarder(machine, store, &journal, &gateway, registry)?,
+            mail: mail(machine, &gateway)?,
             gateway,
             journal,
             ledger: store.ledger(),
@@ -105,6 +115,7 @@ impl Front {
             public: tokio::spawn(gateway::run(self.public, Arc::clone(&self.gateway), stop.clone())),
             staff: tokio::spawn(desk::run(self.staff, Arc::clone(&self.desk), limits, series, close.clone())),
             feeds: tokio::spawn(gateway::feeds::run(Arc::clone(&self.gateway), self.ledger, stop.clone())),
+            mail: self.mail.map(|(server, listeners)| tokio::spawn(server.run(listeners, stop.clone()))),
             forwarder,
             forwarding,
             close,
@@ -122,7 +133,8 @@ pub(super) struct Changing {
 
 impl Changing {
     pub(super) fn follow(&self, snapshot: &Snapshot) {
-        self.gateway.channels.store(Arc::new(views::entrances(snapshot)));
+        let table = views::entrances(snapshot).after(&self.gateway.channels.load());
+        self.gateway.channels.store(Arc::new(table));
         self.desk.workspaces.store(Arc::new(views::workspaces(snapshot)));
     }
 
@@ -133,9 +145,13 @@ impl Changing {
 }
 
 impl Open {
-    /// Resolves when the public listener ends although nobody told it to.
+    /// Resolves when a listener of the world's ends although nobody told it to.
     pub(super) async fn failed(&mut self) -> anyhow::Result<()> {
-        Ok((&mut self.public).await??)
+        let Some(mail) = &mut self.mail else { return Ok((&mut self.public).await??) };
+        tokio::select! {
+            ended = &mut self.public => Ok(ended??),
+            ended = mail => Ok(ended?),
+        }
     }
 
     /// Lets running requests finish, after `stop` was said. What is answered last is still sent on.
@@ -144,6 +160,9 @@ impl Open {
             let _ = self.public.await;
         }
         let _ = self.feeds.await;
+        if let Some(mail) = self.mail.filter(|mail| !mail.is_finished()) {
+            let _ = mail.await;
+        }
         self.close.cancel();
         let _ = self.staff.await;
         self.forwarding.cancel();
@@ -151,6 +170,22 @@ impl Open {
             let _ = forwarder.await;
         }
     }
+}
+
+/// The entrance of mail servers, where one is configured.
+fn mail(machine: &Config, gateway: &Arc<Gateway>) -> anyhow::Result<Option<MailServer>> {
+    let mail = &machine.gateway.mail;
+    if mail.listeners.is_empty() {
+        return Ok(None);
+    }
+    let mut listeners = Vec::new();
+    for (protocol, listen) in &mail.listeners {
+        let key = Mail::key(*protocol);
+        let listener = Listener::bind(listen).with_context(|| format!("failed to listen on {key} = \"{listen}\""))?;
+        tracing::info!(listener = protocol.word(), listen = %listen, "start.mail: mail servers may deliver");
+        listeners.push((*protocol, listener));
+    }
+    Ok(Some((Server::new(Arc::clone(gateway), mail.config.clone())?, listeners)))
 }
 
 fn forwarder(

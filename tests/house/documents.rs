@@ -14,6 +14,7 @@ fn what_the_documents_name_is_there() {
         "docs/LOGGING.md",
         "docs/landing-pages.md",
         "docs/providers.md",
+        "docs/mail.md",
         "docs/reading-the-stream.md",
         "docs/breaking-it.md",
         "deploy/README.md",

@@ -270,8 +270,11 @@ impl Mail<'_> {
         report || (self.is_unanswerable() && daemon())
     }
 
+    /// The topmost says what the last server knew; one below came with the mail.
     fn no_return(&self) -> bool {
-        self.header("return-path").is_some_and(|path| path == "<>")
+        let mut headers = self.message.headers_raw();
+        let topmost = headers.find(|(name, _)| name.eq_ignore_ascii_case("return-path"));
+        topmost.is_some_and(|(_, path)| path.trim() == "<>")
     }
 
     /// RFC 3834 and the marks that mailers use besides.
@@ -347,8 +350,9 @@ fn encoded(name: &str) -> String {
 const HELP: &str = "\
 # A mailbox
 
-Let your mail server post each message, raw, to the channel's URL. With Postfix, in `master.cf` and a transport map, or
-from any delivery agent that can run a command:
+Let your mail server deliver to the channel's `address` over SMTP or LMTP: switch `gateway.smtp` or `gateway.lmtp` on, and
+with Postfix write a line of `transport_maps`, `sales@company.example lmtp:inet:127.0.0.1:2424`. Or let it post each
+message, raw, to the channel's URL, from any delivery agent that can run a command:
 
 ```sh
 curl --fail --data-binary @- -H 'Content-Type: message/rfc822' -u leadgate:<secret> {url}

@@ -56,11 +56,11 @@ struct Signal {
 pub(super) async fn map(seat: Seat<Managing>, id: Named, Told(payload): Told<Payload>) -> Result<Response> {
     let channel = seat.view.channels.iter().find(|channel| channel.id.as_str() == id.0).ok_or(Kind::NotFound)?;
     let source = sources::source(channel.source).ok_or(Kind::Broken)?;
-    let request = request(channel, payload, seat.desk.now.now())?;
+    let request = request(channel, &payload, seat.desk.now.now())?;
     ask::json(StatusCode::OK, &mapped(&request, (source.read)(&request, channel)))
 }
 
-fn request(channel: &Channel, payload: Payload, received_at: At) -> Result<Request> {
+fn request(channel: &Channel, payload: &Payload, received_at: At) -> Result<Request> {
     let method = Method::try_from(payload.method.as_str()).map_err(|_| Failure::invalid("`method`: no HTTP method"))?;
     let body = BASE64.decode(payload.body_base64.as_bytes());
     let body = body.map_err(|_| Failure::invalid("`body_base64`: expected base64"))?;

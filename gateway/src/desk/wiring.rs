@@ -84,8 +84,9 @@ fn seen(registry: &Registry, channel: &str) -> Seen {
     let mut seen = Seen::default();
     for family in registry.gather() {
         for metric in family.get_metric() {
-            let label =
-                |name: &str| metric.get_label().iter().find(|label| label.name() == name).map(|one| one.value());
+            let label = |name: &str| {
+                metric.get_label().iter().find(|label| label.name() == name).map(prometheus::proto::LabelPair::value)
+            };
             if label("channel") != Some(channel) {
                 continue;
             }

@@ -22,7 +22,8 @@ pub(super) fn prove(request: &Request, channel: &Channel) -> Result<(), Denied> 
 }
 
 fn given(request: &Request) -> Result<Vec<u8>, Denied> {
-    if let Some((scheme, proof)) = request.header("authorization").and_then(|said| said.split_once(' ')) {
+    if let Some(said) = request.header("authorization") {
+        let (scheme, proof) = said.split_once(' ').ok_or(Denied::Wrong)?;
         return match scheme.to_ascii_lowercase().as_str() {
             "bearer" => Ok(proof.trim().as_bytes().to_vec()),
             "basic" => password(proof).ok_or(Denied::Wrong),
@@ -41,7 +42,9 @@ fn password(proof: &str) -> Option<Vec<u8>> {
 
 fn in_query(query: &str) -> Option<Vec<u8>> {
     let pairs = urlencoded::flat(query.as_bytes()).ok()?;
-    let (_, key) = pairs.into_iter().find(|(name, _)| name == KEY)?;
+    let mut keys = pairs.into_iter().filter(|(name, _)| name == KEY);
+    // Two are none: another reader may take the other one.
+    let (Some((_, key)), None) = (keys.next(), keys.next()) else { return None };
     Some(key.into_owned().into_bytes())
 }
 

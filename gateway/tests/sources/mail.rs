@@ -32,7 +32,7 @@ fn a_secret_is_a_password_or_a_token() {
     for wrong in ["Bearer 1234", &basic("12345"), &basic("12345:"), "Basic !!!", "Digest 12345", "Bearer "] {
         assert_eq!(with(wrong), Err(Denied::Wrong), "{wrong}");
     }
-    assert_eq!(with("12345"), Err(Denied::Missing));
+    assert_eq!(with("12345"), Err(Denied::Wrong));
     assert_eq!((the("mail").verify)(&mail("x"), &channel), Err(Denied::Missing));
 }
 

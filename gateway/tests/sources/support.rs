@@ -84,7 +84,7 @@ pub(crate) fn read(source: &'static str, request: &Request) -> Result<Reading, R
 }
 
 /// Reads a request as the gateway does. What it needs besides is answered from beside the recorded requests: by
-/// `<name>.document.json`, else by `document.json`.
+/// `<name>.document.json`, else by `document.json`; where neither is there the need is what it says.
 pub(crate) fn read_asking(
     source: &Source,
     channel: &Channel,
@@ -94,7 +94,8 @@ pub(crate) fn read_asking(
     let Err(Refusal::Needs(needed)) = (source.read)(&request, channel) else { return (source.read)(&request, channel) };
     let folder = fixtures().join("sources").join(source.name);
     let own = folder.join(format!("{name}.document.json"));
-    let document = std::fs::read(own).or_else(|_| std::fs::read(folder.join("document.json"))).unwrap();
+    let document = std::fs::read(own).or_else(|_| std::fs::read(folder.join("document.json")));
+    let Ok(document) = document else { return Err(Refusal::Needs(needed)) };
     request.documents = needed.into_iter().map(|one| (one.url, document.clone().into())).collect();
     (source.read)(&request, channel)
 }

@@ -9,7 +9,8 @@
 //! CRM with the leads stays advisable.
 
 use super::fields::{self, Pairs};
-use super::said::{self, Said, ignored, reading};
+use super::renamed;
+use super::said::{self, Said, reading};
 use super::{
     Answer, BodyLimit, Denied, FORM_TYPE, Needed, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
     Value, json, signature, urlencoded,
@@ -107,9 +108,9 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let entity = match event.get("event").map(str::to_ascii_uppercase).as_deref() {
         Some("ONCRMLEADADD") => Entity::Lead,
         Some("ONCRMDEALADD") => Entity::Deal,
-        Some("ONCRMLEADUPDATE" | "ONCRMDEALUPDATE") => return Ok(ignored("bitrix24_form.update")),
-        Some("ONCRMLEADDELETE" | "ONCRMDEALDELETE") => return Ok(ignored("bitrix24_form.deletion")),
-        Some(_) => return Ok(ignored("bitrix24_form.other_event")),
+        Some("ONCRMLEADUPDATE" | "ONCRMDEALUPDATE") => return Ok(Reading::ignored("bitrix24_form.update")),
+        Some("ONCRMLEADDELETE" | "ONCRMDEALDELETE") => return Ok(Reading::ignored("bitrix24_form.deletion")),
+        Some(_) => return Ok(Reading::ignored("bitrix24_form.other_event")),
         None => return Err(Refusal::Unreadable("the request has no event")),
     };
     let id =
@@ -172,18 +173,18 @@ fn is_contact(path: &str) -> bool {
 fn touch(pairs: Pairs<'_>, id: &str, entity: Entity, channel: &Channel) -> Reading {
     let crm = Said(pairs);
     if crm.get("ORIGINATOR_ID").is_some_and(|origin| origin.eq_ignore_ascii_case(OURS)) {
-        return ignored("bitrix24_form.own_lead");
+        return Reading::ignored("bitrix24_form.own_lead");
     }
     if !is_form(&crm, channel) {
-        return ignored("bitrix24_form.not_a_form");
+        return Reading::ignored("bitrix24_form.not_a_form");
     }
     let told = crm.0.into_iter().filter(|(path, _)| is_contact(path) || !path.contains('.'));
     let mut touch = Touch::new(Kind::Form);
-    fields::fill(&mut touch, said::renamed(told.collect(), &NAMES, channel), channel);
+    fields::fill(&mut touch, renamed::rename(told.collect(), &NAMES, channel), channel);
     let own = |path: &String| path.starts_with("UF_");
     let nobody = touch.name.is_none() && touch.phones.is_empty() && touch.emails.is_empty();
     if nobody && touch.text.is_none() && !touch.attributes.keys().any(own) {
-        return ignored("bitrix24_form.empty_form");
+        return Reading::ignored("bitrix24_form.empty_form");
     }
     said::hear(&mut touch, channel);
     let word = match entity {

@@ -4,7 +4,7 @@
 //! A system that reports only when a call is over tells all of it in one `ended`, with `started_at` and `answered_at`.
 //! Nobody is taken for a person unless `by` says so.
 
-use super::phases::{Event, LONGEST, ended, ignored, once, reading};
+use super::phases::{Event, LONGEST, ended, once, reading};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, shown,
 };
@@ -58,7 +58,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
             let url = event.text("recording_url").ok_or(Refusal::Unreadable("the recording has no address"))?;
             Ok(told.one(&format!("recorded {url}"), Phase::Recorded { url }))
         }
-        _ => Ok(ignored("call.other_phase")),
+        _ => Ok(Reading::ignored("call.other_phase")),
     }
 }
 

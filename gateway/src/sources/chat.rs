@@ -41,10 +41,10 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let Some(kind) = item.get("type") else { return Err(Refusal::Unreadable("the message has no type")) };
     let id = item.get("id").map(|id| (id.to_owned(), kind.to_owned()));
     match kind {
-        "message" | "reply" if item.is("bot") => Ok(talk::ignored("chat.bot")),
+        "message" | "reply" if item.is("bot") => Ok(Reading::ignored("chat.bot")),
         "message" => Ok(talk::reading(message(&item, id, channel))),
         "reply" => reply(&item, id, channel),
-        _ => Ok(talk::ignored("chat.other_type")),
+        _ => Ok(Reading::ignored("chat.other_type")),
     }
 }
 

@@ -42,7 +42,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     pairs.retain(|(path, _)| path != shown::KEY);
     if pairs.is_empty() {
         // The card was tried before any attribute was added.
-        return Ok(renamed::ignored("chatfuel.empty"));
+        return Ok(Reading::ignored("chatfuel.empty"));
     }
     let ids = IDS.map(|name| renamed::take(&mut pairs, name));
     let person = Person { kind: Kind::Chat, network: SOURCE.name, id: ids.into_iter().flatten().next() };

@@ -10,7 +10,7 @@
 //! leg is one of our own phones calling out.
 
 use super::freeswitch_cdr::{self, Cdr};
-use super::phases::{self, bare_call, ended, ignored, international, once, person, reading};
+use super::phases::{self, bare_call, ended, international, once, person, reading};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
     shown,
@@ -61,7 +61,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let uuid = cdr.variable("uuid").or_else(|| cdr.flows.iter().find_map(|flow| flow.profile.uuid.as_deref()));
     let uuid = uuid.ok_or(Refusal::Unreadable("the record has no uuid"))?;
     if cdr.direction() != Some("inbound") {
-        return Ok(ignored("freeswitch.other_leg"));
+        return Ok(Reading::ignored("freeswitch.other_leg"));
     }
     Ok(Leg { cdr: &cdr, uuid, channel }.tell())
 }

@@ -5,7 +5,7 @@
 //!
 //! From the vendor's API documentation (apidocs.getresponse.com).
 
-use super::renamed::{self, Names, Person, ignored, one};
+use super::renamed::{self, Names, Person, one};
 use super::{
     Answer, BodyLimit, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown, urlencoded,
 };
@@ -50,8 +50,8 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let mut pairs = json::read(&request.body)?;
     match renamed::get(&pairs, "type") {
         Some("contact_subscribed") => {}
-        Some("contact_unsubscribed") => return Ok(ignored("getresponse.unsubscribe")),
-        Some(_) => return Ok(ignored("getresponse.other_event")),
+        Some("contact_unsubscribed") => return Ok(Reading::ignored("getresponse.unsubscribe")),
+        Some(_) => return Ok(Reading::ignored("getresponse.other_event")),
         None => return Err(Refusal::Unreadable("the event has no type")),
     }
     let contact = renamed::take(&mut pairs, "contact.contactId");
@@ -67,9 +67,9 @@ fn callback(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let pairs = urlencoded::flat(request.query.as_bytes())?;
     match renamed::get(&pairs, "action") {
         Some("subscribe") => {}
-        Some("unsubscribe") => return Ok(ignored("getresponse.unsubscribe")),
-        Some(_) => return Ok(ignored("getresponse.other_event")),
-        None => return Ok(ignored("getresponse.check")),
+        Some("unsubscribe") => return Ok(Reading::ignored("getresponse.unsubscribe")),
+        Some(_) => return Ok(Reading::ignored("getresponse.other_event")),
+        None => return Ok(Reading::ignored("getresponse.check")),
     }
     let person = Person { kind: Kind::List, network: SOURCE.name, id: None };
     let known = person.touch(renamed::rename(pairs, NAMES, channel), channel);

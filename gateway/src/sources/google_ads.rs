@@ -5,7 +5,7 @@
 //! mostly, its words.
 
 use super::fields::{self, Pairs};
-use super::submission::{self, elements, get, ignored, of};
+use super::submission::{self, elements, get, of};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, signature,
 };
@@ -48,7 +48,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     }
     let pairs = json::read(&request.body)?;
     if get(&pairs, "is_test") == Some("true") {
-        return Ok(ignored("google_ads.test"));
+        return Ok(Reading::ignored("google_ads.test"));
     }
     let id = get(&pairs, "lead_id").ok_or(Refusal::Unreadable("the lead has no lead_id"))?.to_owned();
     let columns = elements(&pairs, COLUMNS);

@@ -7,7 +7,7 @@
 //! A contact may send many forms: each conversion is one touch.
 
 use super::fields::{MOST_FIELDS, Pairs};
-use super::submission::{self, Entries, get, ignored, is_mapped, scalar};
+use super::submission::{self, Entries, get, is_mapped, scalar};
 use super::{
     Answer, BodyLimit, JSON_TYPE, Needed, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
     hubspot_proof, json, signature,
@@ -197,7 +197,7 @@ fn fetched(document: &[u8], channel: &Channel) -> Result<Reading, Refusal> {
     let contact: Contact<'_> = json::typed(document)?;
     let pairs = contact.properties.as_ref().map(|properties| told(properties, channel)).unwrap_or_default();
     if get(&pairs, CONVERTED).is_none() {
-        return Ok(ignored("hubspot_form.no_form"));
+        return Ok(Reading::ignored("hubspot_form.no_form"));
     }
     Ok(form(&contact, pairs, channel))
 }

@@ -11,7 +11,8 @@
 //! - A call to the widget is answered when the agent is connected; a callback, when the client is.
 
 use super::fields::{self, LONGEST_TEXT, Pairs};
-use super::said::{self, Said, ignored, phase_of, reading};
+use super::renamed;
+use super::said::{self, Said, phase_of, reading};
 use super::{
     Answer, BodyLimit, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, json,
     shown,
@@ -103,12 +104,12 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         Some("chat_accepted") => event.accepted(),
         Some("chat_updated") => event.changed(),
         Some("client_updated") if channel.setting(CLIENTS.name) == Some("lead") => event.changed(),
-        Some("client_updated") => Ok(ignored("jivo.client_updated")),
+        Some("client_updated") => Ok(Reading::ignored("jivo.client_updated")),
         Some("offline_message") => event.offline(),
         Some("chat_finished") => event.finished(&messages(&request.body)),
         Some("call_event") => event.call(),
-        Some("chat_assigned") => Ok(ignored("jivo.chat_assigned")),
-        Some(_) => Ok(ignored("jivo.other_event")),
+        Some("chat_assigned") => Ok(Reading::ignored("jivo.chat_assigned")),
+        Some(_) => Ok(Reading::ignored("jivo.other_event")),
         None => Err(Refusal::Unreadable("the event has no name")),
     }
 }
@@ -158,7 +159,7 @@ impl Event<'_> {
         let mut touch = Touch::new(Kind::Chat);
         let customers = |path: &str| !path.starts_with("agent") && !path.starts_with("assigned_agent");
         let pairs: Pairs<'_> = self.said.0.iter().filter(|(path, _)| customers(path)).cloned().collect();
-        let pairs = said::renamed(pairs, &NAMES, self.channel);
+        let pairs = renamed::rename(pairs, &NAMES, self.channel);
         fields::fill(&mut touch, pairs, self.channel);
         self.tags(&mut touch);
         touch.handles.extend(self.handle());
@@ -208,7 +209,7 @@ impl Event<'_> {
     fn changed(&self) -> Result<Reading, Refusal> {
         let touch = self.touch();
         if touch.phones.is_empty() && touch.emails.is_empty() {
-            return Ok(ignored("jivo.no_contacts"));
+            return Ok(Reading::ignored("jivo.no_contacts"));
         }
         let contacts: Vec<&[u8]> =
             touch.name.iter().chain(&touch.phones).chain(&touch.emails).map(String::as_bytes).collect();
@@ -269,7 +270,7 @@ impl Event<'_> {
                 talk_s: None,
                 cause: self.said.text("call.reason").or_else(|| self.said.text("call.status")),
             },
-            _ => return Ok(ignored("jivo.other_call_status")),
+            _ => return Ok(Reading::ignored("jivo.other_call_status")),
         };
         let told = |phase: Phase| -> Result<Call, Refusal> {
             let customer = self.said.phone("call.phone").or_else(|| self.said.phone("visitor.phone"));

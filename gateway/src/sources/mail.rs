@@ -73,7 +73,7 @@ pub(super) fn letter(carried: &Carried<'_>, channel: &Channel) -> Result<Reading
         return Err(Refusal::Unreadable("the mail claims to be ours and is not"));
     }
     let signal = match mail.reply() {
-        Some(_) if mail.automatic().is_some() => return Ok(ignored("mail.own_automatic")),
+        Some(_) if mail.automatic().is_some() => return Ok(Reading::ignored("mail.own_automatic")),
         Some(reply) => Signal::Reply(Box::new(reply)),
         None => {
             let mut touch = mail.touch();
@@ -88,11 +88,6 @@ pub(super) fn letter(carried: &Carried<'_>, channel: &Channel) -> Result<Reading
 }
 
 const NO_MAIL: &str = "the body is not a mail";
-
-/// Known, and of no interest.
-pub(super) fn ignored(what: &'static str) -> Reading {
-    Reading { signals: Vec::new(), ignored: vec![what] }
-}
 
 /// The mail up to its 200th part. Every level of nesting needs a Content-Type of its own, so this bounds the depth.
 fn bounded(raw: &[u8]) -> &[u8] {

@@ -5,7 +5,7 @@
 //!
 //! From the vendor's guide to Marketing webhooks (mailchimp.com/developer).
 
-use super::renamed::{self, Names, Person, ignored, one};
+use super::renamed::{self, Names, Person, one};
 use super::{
     Answer, BodyLimit, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, shown, urlencoded,
 };
@@ -35,7 +35,7 @@ const NAMES: &Names = &[("data.merges.", ""), ("data.", ""), ("type", ""), ("fir
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if request.method != Method::POST {
-        return Ok(ignored("mailchimp.check"));
+        return Ok(Reading::ignored("mailchimp.check"));
     }
     if !request.is(FORM_TYPE) {
         return Err(Refusal::MediaType);
@@ -43,12 +43,12 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let mut pairs = urlencoded::read(&request.body, request.charset())?;
     match renamed::get(&pairs, "type") {
         Some("subscribe") => {}
-        Some("unsubscribe") => return Ok(ignored("mailchimp.unsubscribe")),
-        Some("cleaned") => return Ok(ignored("mailchimp.cleaned")),
-        Some("profile") => return Ok(ignored("mailchimp.profile")),
-        Some("upemail") => return Ok(ignored("mailchimp.upemail")),
-        Some("campaign") => return Ok(ignored("mailchimp.campaign")),
-        Some(_) => return Ok(ignored("mailchimp.other_event")),
+        Some("unsubscribe") => return Ok(Reading::ignored("mailchimp.unsubscribe")),
+        Some("cleaned") => return Ok(Reading::ignored("mailchimp.cleaned")),
+        Some("profile") => return Ok(Reading::ignored("mailchimp.profile")),
+        Some("upemail") => return Ok(Reading::ignored("mailchimp.upemail")),
+        Some("campaign") => return Ok(Reading::ignored("mailchimp.campaign")),
+        Some(_) => return Ok(Reading::ignored("mailchimp.other_event")),
         None => return Err(Refusal::Unreadable("the event has no type")),
     }
     let fired_at = renamed::get(&pairs, "fired_at").map(str::to_owned);

@@ -87,7 +87,7 @@ fn proof(request: &Request) -> Option<Proof> {
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if request.is(JSON_TYPE) {
         // Deliveries, bounces, clicks of what we sent: another hook, entered at the wrong address.
-        return Ok(mail::ignored("mailgun.event"));
+        return Ok(Reading::ignored("mailgun.event"));
     }
     let mut posted = Posted::of(request)?;
     let owned = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));

@@ -9,7 +9,7 @@
 //! - Ids come as numbers or quoted, so all values are taken as text.
 //! - A leg from an extension to an extension is between employees and no business of a customer.
 
-use super::said::{self, RECORDING_URL, Said, ignored, phase_of, reading};
+use super::said::{self, RECORDING_URL, Said, phase_of, reading};
 use super::{
     Answer, BodyLimit, Denied, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
     json, signature, urlencoded,
@@ -83,12 +83,12 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         "events/call" => event.leg(),
         "events/summary" => event.summary(),
         "events/recording" if event.said.get("recording_state") != Some("Completed") => {
-            Ok(ignored("mango.recording_pending"))
+            Ok(Reading::ignored("mango.recording_pending"))
         }
         "events/recording" | "events/record/added" => event.recording(),
-        "events/dtmf" => Ok(ignored("mango.dtmf")),
-        "events/sms" => Ok(ignored("mango.sms")),
-        _ => Ok(ignored("mango.other_event")),
+        "events/dtmf" => Ok(Reading::ignored("mango.dtmf")),
+        "events/sms" => Ok(Reading::ignored("mango.sms")),
+        _ => Ok(Reading::ignored("mango.other_event")),
     }
 }
 
@@ -157,17 +157,17 @@ impl Event<'_> {
         self.entry()?;
         let leg = self.said.get("call_id").ok_or(Refusal::Unreadable("the event has no call_id"))?;
         let direction = match (self.said.get("from.extension"), self.said.get("to.extension")) {
-            (Some(_), Some(_)) => return Ok(ignored("mango.internal")),
+            (Some(_), Some(_)) => return Ok(Reading::ignored("mango.internal")),
             (Some(_), None) => Direction::Outbound,
             (None, _) => Direction::Inbound,
         };
         let phase = match self.said.get("call_state") {
             Some("Appeared") => Phase::Ringing,
             Some("Connected") => Phase::Answered { by: self.answered_by() },
-            Some("OnHold") => return Ok(ignored("mango.on_hold")),
+            Some("OnHold") => return Ok(Reading::ignored("mango.on_hold")),
             // Another leg may ring or talk; the end of the call is in its summary.
-            Some("Disconnected") => return Ok(ignored("mango.leg_ended")),
-            _ => return Ok(ignored("mango.other_state")),
+            Some("Disconnected") => return Ok(Reading::ignored("mango.leg_ended")),
+            _ => return Ok(Reading::ignored("mango.other_state")),
         };
         let word = format!("leg-{}", self.said.get("seq").or(self.said.get("call_state")).unwrap_or_default());
         Ok(reading(vec![phase_of(leg, &word, self.call(direction, phase, self.at("timestamp"))?)]))
@@ -188,7 +188,7 @@ impl Event<'_> {
         let direction = match self.said.get("call_direction") {
             Some("1") => Direction::Inbound,
             Some("2") => Direction::Outbound,
-            Some("0") => return Ok(ignored("mango.internal")),
+            Some("0") => return Ok(Reading::ignored("mango.internal")),
             _ => return Err(Refusal::Unreadable("the summary does not say which way the call went")),
         };
         let (began, talk, ended) = (self.at("create_time"), self.at("talk_time"), self.at("end_time"));
@@ -207,7 +207,7 @@ impl Event<'_> {
     fn recording(&self) -> Result<Reading, Refusal> {
         let id = self.said.get("recording_id").ok_or(Refusal::Unreadable("the event has no recording_id"))?;
         let Some(url) = said::recording(self.channel, id) else {
-            return Ok(ignored("mango.recording_without_address"));
+            return Ok(Reading::ignored("mango.recording_without_address"));
         };
         let recorded = said::call(self.entry()?, Direction::Inbound, Phase::Recorded { url });
         Ok(reading(vec![phase_of(id, "recorded", recorded)]))

@@ -43,7 +43,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let mut pairs = json::read(&request.body)?;
     if pairs.is_empty() {
         // The step was tried before anything was put into its body.
-        return Ok(renamed::ignored("manychat.empty"));
+        return Ok(Reading::ignored("manychat.empty"));
     }
     let id = renamed::take(&mut pairs, "id");
     let occurred_at = renamed::get(&pairs, "last_interaction").and_then(At::parse);

@@ -89,13 +89,13 @@ struct Side<'a> {
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if request.method == Method::GET {
-        return Ok(talk::ignored("messenger.challenge"));
+        return Ok(Reading::ignored("messenger.challenge"));
     }
     let notice = meta::read(request)?;
     let network = match &*notice.object {
         "page" => "messenger",
         "instagram" => "instagram",
-        _ => return Ok(talk::ignored("messenger.other_object")),
+        _ => return Ok(Reading::ignored("messenger.other_object")),
     };
     let mut reading = Reading::default();
     for entry in &notice.entry {

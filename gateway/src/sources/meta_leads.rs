@@ -6,7 +6,7 @@
 //! - A lead that Meta's Lead Ads Testing Tool filled in is known by its words alone; no field says it is a test.
 
 use super::fields::{self, Pairs};
-use super::submission::{self, elements, get, ignored, of};
+use super::submission::{self, elements, get, of};
 use super::{BodyLimit, Needed, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, json, meta};
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
@@ -45,7 +45,7 @@ const FIELDS: &str = "id,created_time,ad_id,ad_name,adset_id,adset_name,campaign
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if request.method == Method::GET {
-        return Ok(ignored("meta_leads.challenge"));
+        return Ok(Reading::ignored("meta_leads.challenge"));
     }
     let notice = meta::read(request)?;
     let changes = notice.entry.iter().flat_map(|entry| &entry.changes);

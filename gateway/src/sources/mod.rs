@@ -287,6 +287,13 @@ pub struct Reading {
     pub ignored: Vec<&'static str>,
 }
 
+impl Reading {
+    /// One event that makes no signal.
+    pub(crate) fn ignored(what: &'static str) -> Self {
+        Self { signals: Vec::new(), ignored: vec![what] }
+    }
+}
+
 /// One signal and how its redelivery is recognised.
 #[derive(Debug)]
 pub struct Read {

@@ -195,10 +195,6 @@ pub(super) fn reading(signals: Vec<Read>) -> Reading {
     Reading { signals, ignored: Vec::new() }
 }
 
-pub(super) fn ignored(what: &'static str) -> Reading {
-    Reading { signals: Vec::new(), ignored: vec![what] }
-}
-
 pub(super) fn ended(talk_s: Option<u32>, cause: Option<&str>) -> Phase {
     Phase::Ended { talk_s, cause: cause.map(|cause| cut(cause, LONGEST).to_owned()) }
 }

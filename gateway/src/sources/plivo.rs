@@ -6,7 +6,7 @@
 //!
 //! Assumption: one leg reaches each state once, so leg and state are the id of an event; Plivo gives none.
 
-use super::phases::{Event, ended, ignored, once, person, reading};
+use super::phases::{Event, ended, once, person, reading};
 use super::{
     Answer, BodyLimit, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, plivo_proof, urlencoded,
 };
@@ -34,7 +34,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let event = Event::of(request, channel, USED)?;
     let Some(call) = event.first(&["DialALegUUID", "CallUUID"]) else {
         return match event.get("MessageUUID") {
-            Some(_) => Ok(ignored("plivo.message")),
+            Some(_) => Ok(Reading::ignored("plivo.message")),
             None => Err(Refusal::Unreadable("the request has no CallUUID")),
         };
     };
@@ -69,8 +69,8 @@ fn dialled(event: &Event<'_>, call: &str, action: &str) -> Reading {
             reading(vec![answered(event.began(None, talk_s)), once(leg, "ended", end)])
         }
         // The call goes on: another leg may ring or talk.
-        ("hangup", None) => ignored("plivo.leg_unanswered"),
-        _ => ignored("plivo.other_dial_action"),
+        ("hangup", None) => Reading::ignored("plivo.leg_unanswered"),
+        _ => Reading::ignored("plivo.other_dial_action"),
     }
 }
 
@@ -96,7 +96,7 @@ fn recorded(event: &Event<'_>, call: &str, url: &str) -> Reading {
 
 /// The leg that runs our XML: a customer's, or one we placed by API.
 fn own_leg(event: &Event<'_>, call: &str) -> Reading {
-    let Some(status) = event.get("CallStatus") else { return ignored("plivo.other_event") };
+    let Some(status) = event.get("CallStatus") else { return Reading::ignored("plivo.other_event") };
     let (outbound, by) = (is_outbound(event), own_answer(event));
     let talk_s = event.seconds("Duration").filter(|_| outbound && by == AnsweredBy::Human);
     let told = |state, phase| reading(vec![once(call, state, with_parties(event, call, phase))]);
@@ -106,7 +106,7 @@ fn own_leg(event: &Event<'_>, call: &str) -> Reading {
         "completed" | "busy" | "failed" | "timeout" | "no-answer" | "cancel" | "canceled" | "rejected" => {
             told("ended", ended(talk_s, event.get("HangupCause").or(Some(status))))
         }
-        _ => ignored("plivo.other_status"),
+        _ => Reading::ignored("plivo.other_status"),
     }
 }
 

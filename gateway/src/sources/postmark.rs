@@ -6,7 +6,6 @@
 //! From the vendor's documentation of the inbound webhook and the fixtures of django-anymail.
 
 use super::carried::{self, Carried, Head};
-use super::mail::ignored;
 use super::multipart::{describe_file, plain_name};
 use super::{
     Answer, BodyLimit, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail, shown,
@@ -104,10 +103,10 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     }
     let inbound: Inbound<'_> = json::typed(&request.body)?;
     if inbound.record_type.as_ref().is_some_and(|kind| kind != "Inbound") {
-        return Ok(ignored("postmark.other_event"));
+        return Ok(Reading::ignored("postmark.other_event"));
     }
     if inbound.attachments.iter().any(|file| file.data.is_some() && file.content.is_none()) {
-        return Ok(ignored("postmark.check"));
+        return Ok(Reading::ignored("postmark.check"));
     }
     let raw = match &inbound.raw_email {
         Some(raw) => Cow::Borrowed(raw.as_bytes()),

@@ -82,11 +82,6 @@ pub(super) fn one(read: Read) -> Reading {
     Reading { signals: vec![read], ignored: Vec::new() }
 }
 
-/// Known, and of no interest.
-pub(super) fn ignored(what: &'static str) -> Reading {
-    Reading { signals: Vec::new(), ignored: vec![what] }
-}
-
 /// A number of digits only is an international one, where its country would not write it so at home.
 pub(super) fn international(touch: &mut Touch) {
     for phone in &mut touch.phones {
@@ -94,5 +89,22 @@ pub(super) fn international(touch: &mut Touch) {
         if digits && !phone.starts_with(['0', '8']) {
             phone.insert(0, '+');
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renaming_spares_what_the_channel_maps_by_hand() {
+        let mut channel = Channel::new("line".into(), "demo".into(), "jivo");
+        let names = [("visitor.name", "name"), ("page.title", "")];
+        let pair = |(path, value): (&'static str, &'static str)| (Cow::Borrowed(path), Cow::Borrowed(value));
+        let given: Vec<_> = [("visitor.name", "Anna"), ("page.title", "Home"), ("x", "1")].map(pair).into();
+        let paths = |pairs: Pairs<'_>| pairs.iter().map(|(path, _)| path.to_string()).collect::<Vec<_>>().join(" ");
+        assert_eq!(paths(rename(given.clone(), &names, &channel)), "name x");
+        channel.fields = [("text".to_owned(), "page.title".to_owned())].into();
+        assert_eq!(paths(rename(given, &names, &channel)), "name page.title x");
     }
 }

@@ -12,7 +12,6 @@ use lead::entry::{Attributes, Call, Direction, Kind, Phase, Signal, Touch};
 use lead::text::cut;
 use lead::time::At;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use std::borrow::Cow;
 
 /// Bytes of an id, a name or a number.
 const LONGEST: usize = 1024;
@@ -60,19 +59,6 @@ pub(super) fn only<'p>(pairs: &'p Pairs<'_>, path: &str) -> Option<&'p str> {
     let mut values = pairs.iter().filter(|(known, _)| known == path);
     let (_, value) = values.next()?;
     if values.next().is_some() { None } else { Some(value) }
-}
-
-/// Gives fields the names by which [`fields::fill`] knows them; an empty name drops the field. A field that the
-/// channel maps by hand keeps its own.
-pub(super) fn renamed<'p>(pairs: Pairs<'p>, names: &[(&str, &'static str)], channel: &Channel) -> Pairs<'p> {
-    let by_hand = |path: &str| channel.fields.values().any(|theirs| theirs.eq_ignore_ascii_case(path));
-    let known = |path: &str| names.iter().find(|(theirs, _)| *theirs == path).map(|(_, ours)| *ours);
-    let rename = |(path, value): (Cow<'p, str>, Cow<'p, str>)| match known(&path).filter(|_| !by_hand(&path)) {
-        Some("") => None,
-        Some(ours) => Some((Cow::Borrowed(ours), value)),
-        None => Some((path, value)),
-    };
-    pairs.into_iter().filter_map(rename).collect()
 }
 
 /// `74951234567` is a whole number without its plus; eleven digits that begin with 8 are dialled within the country.
@@ -123,10 +109,6 @@ pub(super) const TIME_ZONE: Setting = Setting {
 /// The moment that a clock of the account showed, where we know its zone.
 pub(super) fn local(channel: &Channel, text: &str) -> Option<At> {
     At::local(text, channel.setting(TIME_ZONE.name)?)
-}
-
-pub(super) fn ignored(what: &'static str) -> Reading {
-    Reading { signals: Vec::new(), ignored: vec![what] }
 }
 
 pub(super) fn reading(signals: Vec<Read>) -> Reading {
@@ -203,18 +185,6 @@ mod tests {
         for text in ["a=1", "b=1&b=2", "b=1&b=1"] {
             assert_eq!(only(&pairs(text), "b"), None, "{text}");
         }
-    }
-
-    #[test]
-    fn renaming_spares_what_the_channel_maps_by_hand() {
-        let mut channel = Channel::new("line".into(), "demo".into(), "jivo");
-        let names = [("visitor.name", "name"), ("page.title", "")];
-        let pair = |(path, value): (&'static str, &'static str)| (Cow::Borrowed(path), Cow::Borrowed(value));
-        let given: Vec<_> = [("visitor.name", "Anna"), ("page.title", "Home"), ("x", "1")].map(pair).into();
-        let paths = |pairs: Pairs<'_>| pairs.iter().map(|(path, _)| path.to_string()).collect::<Vec<_>>().join(" ");
-        assert_eq!(paths(renamed(given.clone(), &names, &channel)), "name x");
-        channel.fields = [("text".to_owned(), "page.title".to_owned())].into();
-        assert_eq!(paths(renamed(given, &names, &channel)), "name page.title x");
     }
 
     #[test]

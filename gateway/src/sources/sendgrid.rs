@@ -81,7 +81,7 @@ fn point(key: &str) -> Option<Vec<u8>> {
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if request.is(JSON_TYPE) {
         // Deliveries, opens, clicks of what we sent: the event webhook, entered at the wrong address.
-        return Ok(mail::ignored("sendgrid.event"));
+        return Ok(Reading::ignored("sendgrid.event"));
     }
     let mut posted = Posted::of(request).map_err(|_| Refusal::Unreadable("the body is not a post of Inbound Parse"))?;
     let envelope = envelope(&posted);

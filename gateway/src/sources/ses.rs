@@ -12,7 +12,6 @@
 
 use super::carried::{self, Carried, Head};
 use super::fields::attribute;
-use super::mail::ignored;
 use super::sns::{self, Envelope};
 use super::{
     Answer, BodyLimit, Denied, Needed, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail, shown,
@@ -114,7 +113,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let envelope = Envelope::of(request)?;
     match envelope.get("Type") {
         Some("SubscriptionConfirmation") => confirm(request, &envelope, channel),
-        Some("UnsubscribeConfirmation") => Ok(ignored("ses.unsubscribed")),
+        Some("UnsubscribeConfirmation") => Ok(Reading::ignored("ses.unsubscribed")),
         Some("Notification") => notice(envelope.get("Message").unwrap_or_default(), channel),
         _ => Err(Refusal::Unreadable("the body is not a message of Amazon SNS")),
     }
@@ -125,18 +124,18 @@ fn confirm(request: &Request, envelope: &Envelope<'_>, channel: &Channel) -> Res
     let url = envelope.get("SubscribeURL").filter(|url| sns::is_amazons(url, channel));
     let url = url.ok_or(Refusal::Unreadable("the subscription is not to be confirmed at Amazon"))?;
     if request.documents.contains_key(url) {
-        return Ok(ignored("ses.subscription"));
+        return Ok(Reading::ignored("ses.subscription"));
     }
     Err(Refusal::Needs(vec![Needed { url: url.to_owned(), bearer: None, lasting: false }]))
 }
 
 fn notice(message: &str, channel: &Channel) -> Result<Reading, Refusal> {
     if message.starts_with("Successfully validated SNS topic") {
-        return Ok(ignored("ses.validation"));
+        return Ok(Reading::ignored("ses.validation"));
     }
     let notice: Notice<'_> = json::typed(message.as_bytes())?;
     if notice.notification_type != "Received" {
-        return Ok(ignored("ses.other_notification"));
+        return Ok(Reading::ignored("ses.other_notification"));
     }
     let raw = match notice.content.as_deref() {
         Some(content) => inside(content, &notice.receipt.action)?,

@@ -35,7 +35,7 @@ pub(super) fn reading<'a>(
     empty: &'static str,
 ) -> Reading {
     if form::is_empty(&touch) {
-        return ignored(empty);
+        return Reading::ignored(empty);
     }
     for (key, value) in about {
         value.into_iter().for_each(|value| fields::attribute(&mut touch, key, value));
@@ -54,10 +54,6 @@ pub(super) fn unreadable(id: &str, reason: &'static str) -> Read {
     let content_type = Some(JSON_TYPE.to_owned());
     let signal = Signal::Unreadable(Unreadable { reason: reason.to_owned(), content_type, rest: None });
     Read { id: Some((id.to_owned(), "unreadable".to_owned())), signal }
-}
-
-pub(super) fn ignored(what: &'static str) -> Reading {
-    Reading { signals: Vec::new(), ignored: vec![what] }
 }
 
 /// What a question is called: by its id where that means something to us or to the channel's `fields`, else by the

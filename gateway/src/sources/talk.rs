@@ -17,10 +17,6 @@ use serde_json::Value;
 /// What is told of an event: the signal in it, or the name of what is of no interest.
 pub(super) type Told = Result<Read, &'static str>;
 
-pub(super) fn ignored(what: &'static str) -> Reading {
-    Reading { signals: Vec::new(), ignored: vec![what] }
-}
-
 pub(super) fn reading(told: Told) -> Reading {
     let mut reading = Reading::default();
     add(&mut reading, told);

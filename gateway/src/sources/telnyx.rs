@@ -10,7 +10,7 @@
 //! - An answered customer's leg is our application speaking. A person is a leg of ours that was answered, or a bridge.
 //! - The end of a leg to one of our people does not say whether anybody spoke; the customer's leg ends the call.
 
-use super::phases::{self, Event, ended, ignored, once, reading};
+use super::phases::{self, Event, ended, once, reading};
 use super::{
     Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
     telnyx_proof, twilio,
@@ -52,14 +52,14 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let event = Event::of(request, channel, USED)?.unwrapped(&["data.payload.", "data."]);
     let kind = event.get("event_type").ok_or(Refusal::Unreadable("the event has no type"))?;
     if !kind.starts_with("call.") {
-        return Ok(ignored("telnyx.no_call"));
+        return Ok(Reading::ignored("telnyx.no_call"));
     }
     let session = event.get("call_session_id").ok_or(Refusal::Unreadable("the event names no call"))?;
     let id = event.get("id").unwrap_or(session);
     let leg = Leg { event: &event, session, channel };
     Ok(match leg.tell(kind) {
         Ok(call) => reading(vec![once(id, kind, call)]),
-        Err(what) => ignored(what),
+        Err(what) => Reading::ignored(what),
     })
 }
 

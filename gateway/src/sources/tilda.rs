@@ -9,7 +9,8 @@
 
 use super::aliases::{self, Field};
 use super::fields::{self, Pairs};
-use super::said::{self, ignored, reading};
+use super::renamed;
+use super::said::{self, reading};
 use super::{
     Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
     Value, form, json, signature, urlencoded,
@@ -88,7 +89,7 @@ fn fields(request: &Request) -> Result<Pairs<'_>, Refusal> {
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if is_test(request) {
-        return Ok(ignored("tilda.test"));
+        return Ok(Reading::ignored("tilda.test"));
     }
     let pairs = fields(request)?;
     let id = said::only(&pairs, "tranid").map(|id| cut(id.trim(), 128).to_owned()).filter(|id| !id.is_empty());
@@ -96,9 +97,9 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let mined = cookies.map(|(_, cookies)| mined(cookies)).unwrap_or_default();
     let own = pairs.into_iter().filter(|(path, _)| path != key_name(channel)).collect();
     let mut touch = Touch::new(Kind::Form);
-    let service = fields::fill(&mut touch, said::renamed(own, &NAMES, channel), channel);
+    let service = fields::fill(&mut touch, renamed::rename(own, &NAMES, channel), channel);
     if form::is_empty(&touch) {
-        return Ok(ignored("tilda.empty_form"));
+        return Ok(Reading::ignored("tilda.empty_form"));
     }
     fields::fill_campaign(&mut touch, &mined);
     said::hear(&mut touch, channel);

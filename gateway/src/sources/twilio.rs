@@ -9,7 +9,7 @@
 //! - A child leg belongs to an inbound call, and its `From` may be our own number: the caller is told by the parent.
 //! - One leg reaches each state once, so leg and state are the id of an event, however often Twilio sends it.
 
-use super::phases::{Event, ended, ignored, once, person, reading};
+use super::phases::{Event, ended, once, person, reading};
 use super::{
     Answer, BodyLimit, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, signature, twilio_proof,
     urlencoded,
@@ -41,7 +41,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let event = Event::of(request, channel, USED)?;
     let Some(call_sid) = event.get("CallSid") else {
         return match event.get("MessageSid").or(event.get("SmsSid")) {
-            Some(_) => Ok(ignored("twilio.message")),
+            Some(_) => Ok(Reading::ignored("twilio.message")),
             None => Err(Refusal::Unreadable("the request has no CallSid")),
         };
     };
@@ -52,7 +52,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         return Ok(recording(&event, call_sid));
     }
     match (event.get("CallStatus"), event.get("ParentCallSid")) {
-        (None, _) => Ok(ignored("twilio.other_event")),
+        (None, _) => Ok(Reading::ignored("twilio.other_event")),
         (Some(status), Some(parent)) => Ok(child_leg(&event, call_sid, parent, status)),
         (Some(status), None) => Ok(own_leg(&event, call_sid, status)),
     }
@@ -105,7 +105,7 @@ fn own_leg(event: &Event<'_>, call_sid: &str, status: &str) -> Reading {
         "in-progress" | "answered" => reading(vec![answered(at(event))]),
         "completed" if talk_s.is_some() => reading(vec![answered(began(event, talk_s)), over(talk_s)]),
         "completed" | "busy" | "failed" | "no-answer" | "canceled" => reading(vec![over(None)]),
-        _ => ignored("twilio.other_status"),
+        _ => Reading::ignored("twilio.other_status"),
     }
 }
 
@@ -160,8 +160,8 @@ fn child_leg(event: &Event<'_>, leg: &str, parent: &str, status: &str) -> Readin
             reading(vec![once(leg, "answered", answered(began(event, talk_s))), once(leg, "ended", end)])
         }
         // The call goes on: another leg may ring or talk. Its end is told by the parent or the `<Dial>`.
-        "busy" | "failed" | "no-answer" | "canceled" => ignored("twilio.leg_unanswered"),
-        _ => ignored("twilio.other_status"),
+        "busy" | "failed" | "no-answer" | "canceled" => Reading::ignored("twilio.leg_unanswered"),
+        _ => Reading::ignored("twilio.other_status"),
     }
 }
 
@@ -199,7 +199,7 @@ fn recording(event: &Event<'_>, call_sid: &str) -> Reading {
             let sid = sid.unwrap_or_else(|| call_sid.to_owned());
             reading(vec![once(&sid, "recorded", event.call(call_sid, Phase::Recorded { url }))])
         }
-        _ => ignored("twilio.recording_pending"),
+        _ => Reading::ignored("twilio.recording_pending"),
     }
 }
 

@@ -4,7 +4,7 @@
 //! only looked up (typeform.com/developers/webhooks). An e-mail or phone question is one whatever it is called.
 
 use super::fields::Pairs;
-use super::submission::{self, Entries, called, get, ignored, is_mapped};
+use super::submission::{self, Entries, called, get, is_mapped};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, signature,
 };
@@ -99,8 +99,8 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let event: Event<'_> = json::typed(&request.body)?;
     match &*event.event_type {
         "form_response" => {}
-        "form_response_partial" => return Ok(ignored("typeform.partial_response")),
-        _ => return Ok(ignored("typeform.other_event")),
+        "form_response_partial" => return Ok(Reading::ignored("typeform.partial_response")),
+        _ => return Ok(Reading::ignored("typeform.other_event")),
     }
     let response = event.form_response.ok_or(Refusal::Unreadable("the event has no form_response"))?;
     let titles = titles(response.definition);

@@ -9,7 +9,8 @@
 //! templates for PlanFix.
 
 use super::fields::{self, Pairs};
-use super::said::{self, Said, TIME_ZONE, ignored, phase_of, reading};
+use super::renamed;
+use super::said::{self, Said, TIME_ZONE, phase_of, reading};
 use super::{
     Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown,
     urlencoded,
@@ -48,8 +49,8 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         Some("lost_call") => event.one("lost", Phase::Ended { talk_s: None, cause: Some("lost".to_owned()) }),
         Some("recording") => event.recording(),
         Some("request") => Ok(event.touch()),
-        Some("talk_finished") => Ok(ignored("uis.talk_finished")),
-        Some(_) => Ok(ignored("uis.other_event")),
+        Some("talk_finished") => Ok(Reading::ignored("uis.talk_finished")),
+        Some(_) => Ok(Reading::ignored("uis.other_event")),
         None => Err(Refusal::Unreadable("the notification has no event: use the templates of the help")),
     }
 }
@@ -163,7 +164,7 @@ impl Event<'_> {
     }
 
     fn recording(&self) -> Result<Reading, Refusal> {
-        let Some(url) = self.said.text("file_link") else { return Ok(ignored("uis.recording_pending")) };
+        let Some(url) = self.said.text("file_link") else { return Ok(Reading::ignored("uis.recording_pending")) };
         let word = format!("recorded-{url}");
         let recorded = said::call(self.session()?, self.direction(), Phase::Recorded { url });
         Ok(reading(vec![phase_of(self.session()?, &word, recorded)]))
@@ -173,7 +174,8 @@ impl Event<'_> {
     fn touch(&self) -> Reading {
         let mut touch = Touch::new(Kind::Form);
         touch.occurred_at = self.at();
-        let service = fields::fill(&mut touch, said::renamed(self.said.0.clone(), &NAMES, self.channel), self.channel);
+        let service =
+            fields::fill(&mut touch, renamed::rename(self.said.0.clone(), &NAMES, self.channel), self.channel);
         touch.phones.iter_mut().for_each(|phone| *phone = said::international(phone));
         let id = self.said.text("communication_id").or(service.post_id);
         reading(vec![said::touched(id, "request", touch)])

@@ -8,7 +8,7 @@
 //! - A community's message was written by a person if it names an administrator; replies through other tools do not.
 
 use super::fields::{self, LONGEST_TEXT, Pairs, attribute};
-use super::said::{self, ignored, reading};
+use super::said::{self, reading};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
     Value, json, signature,
@@ -144,13 +144,13 @@ fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let event: Event<'_> = json::typed(&request.body)?;
     match &*event.kind {
-        "confirmation" => Ok(ignored("vk.confirmation")),
+        "confirmation" => Ok(Reading::ignored("vk.confirmation")),
         "lead_forms_new" => lead_form(&event, channel),
         "message_new" => message(&event, channel),
         "message_reply" => reply(&event, channel),
-        "message_edit" => Ok(ignored("vk.message_edit")),
-        "message_allow" | "message_deny" => Ok(ignored("vk.permission")),
-        _ => Ok(ignored("vk.other_event")),
+        "message_edit" => Ok(Reading::ignored("vk.message_edit")),
+        "message_allow" | "message_deny" => Ok(Reading::ignored("vk.permission")),
+        _ => Ok(Reading::ignored("vk.other_event")),
     }
 }
 
@@ -182,10 +182,10 @@ fn message(event: &Event<'_>, channel: &Channel) -> Result<Reading, Refusal> {
     let message = event.message()?;
     let from = message.from_id.ok_or(Refusal::Unreadable("the message has no sender"))?;
     if message.peer_id.is_some_and(|peer| peer >= GROUP_CHATS) {
-        return Ok(ignored("vk.group_chat"));
+        return Ok(Reading::ignored("vk.group_chat"));
     }
     if from <= 0 {
-        return Ok(ignored("vk.automatic"));
+        return Ok(Reading::ignored("vk.automatic"));
     }
     let mut touch = Touch::new(Kind::Chat);
     touch.handles.push(handle(from));
@@ -220,10 +220,10 @@ fn reply(event: &Event<'_>, channel: &Channel) -> Result<Reading, Refusal> {
     let message = event.message()?;
     let author = message.admin_author_id.filter(|id| *id > 0);
     if author.is_none() && channel.setting(REPLIES.name) != Some("all") {
-        return Ok(ignored("vk.automatic"));
+        return Ok(Reading::ignored("vk.automatic"));
     }
     let to = message.peer_id.filter(|peer| (1..GROUP_CHATS).contains(peer));
-    let Some(to) = to else { return Ok(ignored("vk.group_chat")) };
+    let Some(to) = to else { return Ok(Reading::ignored("vk.group_chat")) };
     let reply = Reply {
         to_phones: Vec::new(),
         to_emails: Vec::new(),

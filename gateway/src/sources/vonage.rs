@@ -9,7 +9,7 @@
 //!   detection has the word.
 //! - One leg reaches each state once, so leg and state are the id of an event; Vonage gives none.
 
-use super::phases::{self, Event, ended, ignored, once, reading};
+use super::phases::{self, Event, ended, once, reading};
 use super::{
     Answer, BodyLimit, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
     vonage_proof,
@@ -48,7 +48,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let leg = event.first(&["uuid", "call_uuid"]);
     let Some(call) = call.or(leg) else { return Err(Refusal::Unreadable("the event names no call")) };
     let leg = Leg { event: &event, call, leg: leg.unwrap_or(call), channel };
-    Ok(leg.tell().unwrap_or_else(ignored))
+    Ok(leg.tell().unwrap_or_else(Reading::ignored))
 }
 
 #[rustfmt::skip]

@@ -3,7 +3,7 @@
 //! A hook made with an app or, since 2025, in the dashboard is signed; an older one is not, and its channel then needs
 //! a `url_key` (developers.webflow.com, Working with webhooks).
 
-use super::submission::{self, get, ignored};
+use super::submission::{self, get};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, signature,
 };
@@ -62,7 +62,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let pairs = json::read(&request.body)?;
     let (within, id, at) = match get(&pairs, "triggerType") {
         Some("form_submission") => ("payload.", "id", "submittedAt"),
-        Some(_) => return Ok(ignored("webflow.other_event")),
+        Some(_) => return Ok(Reading::ignored("webflow.other_event")),
         None => ("", "_id", "d"),
     };
     let of = |name: &str| get(&pairs, &format!("{within}{name}"));

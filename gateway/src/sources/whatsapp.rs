@@ -96,11 +96,11 @@ struct News<'a> {
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if request.method == Method::GET {
-        return Ok(talk::ignored("whatsapp.challenge"));
+        return Ok(Reading::ignored("whatsapp.challenge"));
     }
     let notice = meta::read(request)?;
     if notice.object != "whatsapp_business_account" {
-        return Ok(talk::ignored("whatsapp.other_object"));
+        return Ok(Reading::ignored("whatsapp.other_object"));
     }
     let mut reading = Reading::default();
     for change in notice.entry.iter().flat_map(|entry| &entry.changes) {

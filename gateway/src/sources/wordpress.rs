@@ -8,7 +8,7 @@
 
 use super::aliases::{Field, of_path};
 use super::fields::Pairs;
-use super::submission::{self, get, ignored, is_mapped};
+use super::submission::{self, get, is_mapped};
 use super::{
     Answer, BodyLimit, Denied, Reading, Refusal, Request, Sample, SampleRequest, Source, form, mail, signature,
 };
@@ -48,7 +48,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         return Err(Refusal::Bad("the form is empty"));
     }
     if matches!(&*request.body, b"[]" | b"{}") {
-        return Ok(ignored("wordpress.empty"));
+        return Ok(Reading::ignored("wordpress.empty"));
     }
     let (pairs, files) = form::body(request)?;
     let gravity = ["id", "form_id", "date_created"].iter().all(|name| get(&pairs, name).is_some());

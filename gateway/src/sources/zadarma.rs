@@ -9,7 +9,7 @@
 //! - An inbound call may be `answered` by a menu; only `NOTIFY_ANSWER` is a person. An outbound call was placed by one.
 
 use super::fields::Pairs;
-use super::said::{self, RECORDING_URL, Said, TIME_ZONE, ignored, phase_of, reading};
+use super::said::{self, RECORDING_URL, Said, TIME_ZONE, phase_of, reading};
 use super::{
     Answer, BodyLimit, Denied, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, signature,
     urlencoded,
@@ -104,7 +104,7 @@ fn echo(request: &Request) -> Option<String> {
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if echo(request).is_some() {
-        return Ok(ignored("zadarma.echo"));
+        return Ok(Reading::ignored("zadarma.echo"));
     }
     if request.method != Method::GET && !request.is(FORM_TYPE) {
         return Err(Refusal::MediaType);
@@ -123,10 +123,10 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         Some("NOTIFY_OUT_START") => event.one("start", Direction::Outbound, Phase::Ringing, event.start()),
         Some("NOTIFY_OUT_END") => event.outbound_end(),
         Some("NOTIFY_RECORD") => event.recording(),
-        Some("NOTIFY_IVR") => Ok(ignored("zadarma.ivr")),
-        Some("SMS") => Ok(ignored("zadarma.sms")),
-        Some("SPEECH_RECOGNITION") => Ok(ignored("zadarma.speech")),
-        Some(_) => Ok(ignored("zadarma.other_event")),
+        Some("NOTIFY_IVR") => Ok(Reading::ignored("zadarma.ivr")),
+        Some("SMS") => Ok(Reading::ignored("zadarma.sms")),
+        Some("SPEECH_RECOGNITION") => Ok(Reading::ignored("zadarma.speech")),
+        Some(_) => Ok(Reading::ignored("zadarma.other_event")),
         None => Err(Refusal::Unreadable("the notification has no event")),
     }
 }
@@ -202,7 +202,7 @@ impl Event<'_> {
     fn recording(&self) -> Result<Reading, Refusal> {
         let id = self.said.get("call_id_with_rec").ok_or(Refusal::Unreadable("the notification has no recording"))?;
         let Some(url) = said::recording(self.channel, id) else {
-            return Ok(ignored("zadarma.recording_without_address"));
+            return Ok(Reading::ignored("zadarma.recording_without_address"));
         };
         let recorded = said::call(self.id()?, Direction::Inbound, Phase::Recorded { url });
         Ok(reading(vec![phase_of(id, "recorded", recorded)]))

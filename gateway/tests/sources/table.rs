@@ -46,6 +46,15 @@ fn every_source_is_found_by_its_name_and_takes_a_method() {
 }
 
 #[test]
+fn every_source_has_a_row_in_the_table_of_providers() {
+    let table = std::fs::read_to_string(support::fixtures().join("../../docs/providers.md")).unwrap();
+    for row in SOURCES.iter().copied() {
+        let rows = table.lines().filter(|line| line.starts_with(&format!("| `{}` |", row.name)));
+        assert_eq!(rows.map(|line| line.matches('|').count()).collect::<Vec<_>>(), [6], "{}", row.name);
+    }
+}
+
+#[test]
 fn every_source_has_help_and_recorded_requests_of_every_outcome() {
     for row in SOURCES.iter().copied() {
         assert!(row.help.starts_with("# ") && row.help.contains("{url}") != is_fetched(row), "{}", row.name);

@@ -3,7 +3,7 @@
 use super::hint::one_of;
 use super::read::{A_DURATION, Section, Spot};
 use super::workspace::{Context, one_phone};
-use gateway::sources::{SOURCES, Setting, Source, Value};
+use gateway::sources::{Proof, SOURCES, Setting, Source, Value};
 use lead::entry::Kind;
 use lead::ids::{ChannelId, PersonId, WorkspaceId, is_name};
 use lead::phone::Region;
@@ -129,8 +129,15 @@ fn secrets(section: &Section<'_>, source: Option<&'static Source>, context: &Con
     if section.has("secret") && section.has("secrets") {
         section.wrong(section.spot("secrets").untold().wrong("either secret or secrets, not both"));
     }
-    if let Some(source) = source.filter(|source| source.needs_secret && neither) {
-        section.wrong(section.spot("secret").wrong(format!("the secret that {} signs with", source.name)));
+    let expected = source.filter(|_| neither).and_then(|source| match source.proof {
+        Proof::Secret => Some(format!("the secret that {} signs with", source.name)),
+        Proof::SecretOrKey if !section.has("url_key") => {
+            Some(format!("the secret that {} shows, or url_key: the address itself is secret then", source.name))
+        }
+        Proof::Open | Proof::SecretOrKey => None,
+    });
+    if let Some(expected) = expected {
+        section.wrong(section.spot("secret").wrong(expected));
     }
     one.into_iter().chain(several).collect()
 }

@@ -4,7 +4,7 @@ use super::ask::{self, Named, Told};
 use super::auth::{Managing, Seat};
 use super::error::{Failure, Kind, Result};
 use crate::channel::Channel;
-use crate::sources::{self, Sample, Source};
+use crate::sources::{self, Proof, Sample, Source};
 use crate::synthetic;
 use axum::response::Response;
 use data_encoding::{BASE64, HEXLOWER};
@@ -51,7 +51,7 @@ pub(super) async fn make(seat: Seat<Managing>, id: Named, Told(wanted): Told<Wan
     if source.methods.is_empty() {
         return Err(Failure::invalid("the channel is fetched, not sent: write to it, or call it, from outside"));
     }
-    if source.needs_secret && channel.secrets.is_empty() {
+    if source.proof == Proof::Secret && channel.secrets.is_empty() {
         return Err(Failure::invalid("the channel has no secret to sign with"));
     }
     let made = signed(source, channel, wanted, &seat.desk.pepper, seat.desk.now.now());

@@ -4,7 +4,7 @@ use super::ask::{self, Asked, Named};
 use super::auth::{Managing, Seat};
 use super::error::{Kind, Result};
 use crate::channel::Channel;
-use crate::sources::{self, Source};
+use crate::sources::{self, Proof, Source};
 use axum::response::Response;
 use http::StatusCode;
 use lead::ids::ChannelId;
@@ -64,11 +64,15 @@ pub(super) async fn show(seat: Seat<Managing>, id: Named, asked: Asked) -> Resul
 }
 
 fn keys(source: &'static Source, channel: &Channel) -> Vec<Key> {
+    let (by_key, name) = (channel.url_key.is_some(), source.name);
     let secret = Key {
         name: "secret",
-        required: source.needs_secret,
+        required: source.proof == Proof::Secret || (source.proof == Proof::SecretOrKey && !by_key),
         configured: !channel.secrets.is_empty(),
-        expected: format!("the secret that {} signs with", source.name),
+        expected: match source.proof {
+            Proof::SecretOrKey => format!("the secret that {name} shows; or url_key, which makes the address one"),
+            Proof::Open | Proof::Secret => format!("the secret that {name} signs with"),
+        },
     };
     let own = source.settings.iter().map(|setting| Key {
         name: setting.name,
@@ -76,7 +80,7 @@ fn keys(source: &'static Source, channel: &Channel) -> Vec<Key> {
         configured: channel.setting(setting.name).is_some(),
         expected: setting.expected.to_owned(),
     });
-    let secret = (source.needs_secret || secret.configured).then_some(secret);
+    let secret = (source.proof != Proof::Open || secret.configured).then_some(secret);
     secret.into_iter().chain(own).collect()
 }
 

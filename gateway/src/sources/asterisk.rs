@@ -5,8 +5,8 @@
 //! "AMI Events"), so `system` goes before them.
 
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, json,
+    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting,
+    Source, Value, json,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -20,7 +20,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Call,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: SETTINGS,
     methods: &[],
     verify,

@@ -12,8 +12,8 @@ use super::fields::{self, Pairs};
 use super::renamed;
 use super::said::{self, Said, reading};
 use super::{
-    Answer, BodyLimit, Denied, FORM_TYPE, Needed, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, json, signature, urlencoded,
+    Answer, BodyLimit, Denied, FORM_TYPE, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting,
+    Source, Value, json, signature, urlencoded,
 };
 use crate::channel::Channel;
 use http::Method;
@@ -26,7 +26,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Form,
     body: BodyLimit::Form,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[REST, SOURCES],
     methods: &[Method::POST],
     verify,

@@ -6,7 +6,7 @@
 
 use super::phases::{Event, LONGEST, ended, once, reading};
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, shown,
+    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, shown,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -20,7 +20,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Call,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::SecretOrKey,
     settings: &[],
     methods: &[Method::POST],
     verify,

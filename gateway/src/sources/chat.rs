@@ -8,7 +8,9 @@
 
 use super::item::Item;
 use super::talk::{self, Told};
-use super::{Answer, BodyLimit, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, shown};
+use super::{
+    Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, shown,
+};
 use crate::channel::Channel;
 use http::{Method, StatusCode};
 use lead::entry::{Handle, Kind, Touch};
@@ -20,7 +22,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Chat,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[],
     methods: &[Method::POST],
     verify: shown::verify,

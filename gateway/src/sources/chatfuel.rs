@@ -9,8 +9,8 @@
 use super::fields::Pairs;
 use super::renamed::{self, Names, Person};
 use super::{
-    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown,
-    urlencoded,
+    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
+    shown, urlencoded,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -22,7 +22,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Chat,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::SecretOrKey,
     settings: &[],
     methods: &[Method::POST, Method::GET],
     verify: shown::verify,

@@ -12,7 +12,8 @@ use super::fields::Pairs;
 use super::item::{Item, moment};
 use super::talk::{self, Told};
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, signature,
+    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, fields,
+    signature,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
@@ -26,7 +27,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Chat,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::SecretOrKey,
     settings: &[],
     methods: &[Method::POST],
     verify,

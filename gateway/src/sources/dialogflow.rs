@@ -12,8 +12,8 @@ use super::fields::Pairs;
 use super::item::Item;
 use super::talk::{self, Told};
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, fields,
-    shown,
+    Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
+    fields, shown,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -26,7 +26,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Chat,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[TAGS],
     methods: &[Method::POST],
     verify: shown::verify,

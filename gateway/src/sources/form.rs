@@ -8,7 +8,8 @@
 use super::aliases::{self, Field};
 use super::fields::{self, Pairs, Service};
 use super::{
-    Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Source,
+    Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest,
+    Source,
 };
 use super::{json, multipart, urlencoded};
 use crate::channel::Channel;
@@ -24,7 +25,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Form,
     body: BodyLimit::Form,
     anonymous: true,
-    needs_secret: false,
+    proof: Proof::Open,
     settings: spam::SETTINGS,
     methods: &[Method::POST],
     verify,

@@ -12,8 +12,8 @@
 use super::freeswitch_cdr::{self, Cdr};
 use super::phases::{self, bare_call, ended, international, once, person, reading};
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
-    shown,
+    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
+    Value, shown,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -27,7 +27,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Call,
     body: BodyLimit::Form,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::SecretOrKey,
     settings: &[CONTEXTS, freeswitch_cdr::ENCODED_VALUES, NUMBERS],
     methods: &[Method::POST],
     verify,

@@ -7,7 +7,8 @@
 
 use super::renamed::{self, Names, Person, one};
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown, urlencoded,
+    Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown,
+    urlencoded,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -19,7 +20,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::List,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::SecretOrKey,
     settings: &[],
     methods: &[Method::POST, Method::GET],
     verify: shown::verify,

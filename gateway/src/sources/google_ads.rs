@@ -7,7 +7,8 @@
 use super::fields::{self, Pairs};
 use super::submission::{self, elements, get, of};
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, signature,
+    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
+    signature,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -21,7 +22,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Form,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[],
     methods: &[Method::POST],
     verify,

@@ -9,8 +9,8 @@
 use super::fields::{MOST_FIELDS, Pairs};
 use super::submission::{self, Entries, get, is_mapped, scalar};
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Needed, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
-    hubspot_proof, json, signature,
+    Answer, BodyLimit, JSON_TYPE, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
+    Value, hubspot_proof, json, signature,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -27,7 +27,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Form,
     body: BodyLimit::Form,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[
         Setting { name: TOKEN, value: Value::Secret, required: false, expected: "the access token of a private app" },
         Setting { name: "api_url", value: Value::Text, required: false, expected: "the address of HubSpot's API" },

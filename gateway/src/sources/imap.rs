@@ -1,7 +1,7 @@
 //! How does a mail that we fetched from a mailbox become a touch? As one that was sent to us; only how it is known again
 //! differs, because a mailbox that is made anew gives its mails other numbers.
 
-use super::{Answer, BodyLimit, Denied, Read, Reading, Refusal, Request, Setting, Source, Value, mail};
+use super::{Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, Setting, Source, Value, mail};
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
 use lead::entry::{Kind, Signal};
@@ -15,7 +15,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Mail,
     body: BodyLimit::Mail,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: SETTINGS,
     methods: &[],
     verify,

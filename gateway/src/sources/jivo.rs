@@ -14,8 +14,8 @@ use super::fields::{self, LONGEST_TEXT, Pairs};
 use super::renamed;
 use super::said::{self, Said, phase_of, reading};
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, json,
-    shown,
+    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
+    Value, json, shown,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
@@ -32,7 +32,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Chat,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::SecretOrKey,
     settings: &[FIRST_CONTACT, CLIENTS],
     methods: &[Method::POST],
     verify: shown::verify,

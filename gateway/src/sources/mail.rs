@@ -10,7 +10,8 @@
 use super::carried::Carried;
 use super::fields::{self, LONGEST_TEXT, attribute};
 use super::{
-    Answer, BodyLimit, Denied, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, letter, multipart, shown,
+    Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, letter,
+    multipart, shown,
 };
 use crate::channel::Channel;
 use data_encoding::BASE64;
@@ -27,7 +28,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Mail,
     body: BodyLimit::Mail,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::Open,
     settings: &[],
     methods: &[Method::POST],
     verify,

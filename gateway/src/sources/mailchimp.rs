@@ -7,7 +7,7 @@
 
 use super::renamed::{self, Names, Person, one};
 use super::{
-    Answer, BodyLimit, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, shown, urlencoded,
+    Answer, BodyLimit, FORM_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, shown, urlencoded,
 };
 use crate::channel::Channel;
 use chrono::NaiveDateTime;
@@ -21,7 +21,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::List,
     body: BodyLimit::Form,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::SecretOrKey,
     settings: &[],
     methods: &[Method::POST, Method::GET, Method::HEAD],
     verify: shown::verify,

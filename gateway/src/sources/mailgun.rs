@@ -12,8 +12,8 @@
 use super::carried::{self, Carried, Head};
 use super::posted::Posted;
 use super::{
-    Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, json, mail, signature, urlencoded,
+    Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting,
+    Source, Value, json, mail, signature, urlencoded,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
@@ -28,7 +28,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Mail,
     body: BodyLimit::Mail,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[AGE],
     methods: &[Method::POST],
     verify,
@@ -66,22 +66,22 @@ fn age(channel: &Channel) -> Duration {
     Duration::from_secs(if channel.setting(AGE.name) == Some("5m") { 5 * 60 } else { 9 * HOUR })
 }
 
-struct Proof {
+struct Signed {
     timestamp: String,
     token: String,
     signature: String,
 }
 
-fn proof(request: &Request) -> Option<Proof> {
+fn proof(request: &Request) -> Option<Signed> {
     if request.is(JSON_TYPE) {
         let pairs = json::read(&request.body).ok()?;
         let get = |name| pairs.iter().find(|(path, _)| path == name).map(|(_, value)| value.clone().into_owned());
         let (timestamp, token) = (get("signature.timestamp")?, get("signature.token")?);
-        return Some(Proof { timestamp, token, signature: get("signature.signature")? });
+        return Some(Signed { timestamp, token, signature: get("signature.signature")? });
     }
     let posted = Posted::of(request).ok()?;
     let get = |name| posted.text(name).map(Cow::into_owned);
-    Some(Proof { timestamp: get("timestamp")?, token: get("token")?, signature: get("signature")? })
+    Some(Signed { timestamp: get("timestamp")?, token: get("token")?, signature: get("signature")? })
 }
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {

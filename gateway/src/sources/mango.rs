@@ -11,8 +11,8 @@
 
 use super::said::{self, RECORDING_URL, Said, phase_of, reading};
 use super::{
-    Answer, BodyLimit, Denied, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
-    json, signature, urlencoded,
+    Answer, BodyLimit, Denied, FORM_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
+    Value, json, signature, urlencoded,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
@@ -27,7 +27,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Call,
     body: BodyLimit::Form,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[KEY, CLOCK, RECORDING_URL],
     methods: &[Method::POST],
     verify,

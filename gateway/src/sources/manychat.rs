@@ -7,7 +7,9 @@
 //! From ManyChat's help on External Requests and its reference of dynamic blocks (manychat.github.io).
 
 use super::renamed::{self, Names, Person};
-use super::{Answer, BodyLimit, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown};
+use super::{
+    Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown,
+};
 use crate::channel::Channel;
 use http::{Method, StatusCode};
 use lead::entry::Kind;
@@ -18,7 +20,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Chat,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::SecretOrKey,
     settings: &[],
     methods: &[Method::POST, Method::PUT],
     verify: shown::verify,

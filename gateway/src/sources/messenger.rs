@@ -11,7 +11,7 @@
 
 use super::item::Item;
 use super::talk::{self, Told};
-use super::{BodyLimit, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, fields, meta};
+use super::{BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, fields, meta};
 use crate::channel::Channel;
 use http::{Method, StatusCode};
 use lead::entry::{Kind, Touch};
@@ -24,7 +24,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Chat,
     body: BodyLimit::Form,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[meta::VERIFY_TOKEN, HUMAN_APPS, UNNAMED_ECHOES],
     methods: &[Method::POST, Method::GET],
     verify: meta::verify,

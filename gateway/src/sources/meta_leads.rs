@@ -7,7 +7,9 @@
 
 use super::fields::{self, Pairs};
 use super::submission::{self, elements, get, of};
-use super::{BodyLimit, Needed, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, json, meta};
+use super::{
+    BodyLimit, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, json, meta,
+};
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
 use http::{Method, StatusCode};
@@ -20,7 +22,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Form,
     body: BodyLimit::Form,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[
         meta::VERIFY_TOKEN,
         Setting { name: PAGE_TOKEN, value: Value::Secret, required: true, expected: "the access token of the page" },

@@ -141,8 +141,8 @@ pub struct Source {
     pub body: BodyLimit,
     /// No provider stands behind it: anyone may post, so it is limited per client address and answers CORS.
     pub anonymous: bool,
-    /// The provider signs or echoes a secret: without one configured nothing can be believed.
-    pub needs_secret: bool,
+    /// What must be configured so that anything can be believed.
+    pub proof: Proof,
     /// The keys of `[[channel]]` that only this source has.
     pub settings: &'static [Setting],
     /// None where we open the connection ourselves, see [`crate::feeds`].
@@ -157,6 +157,17 @@ pub struct Source {
     pub sample: fn(&Channel, &Sample, At) -> SampleRequest,
     /// What to paste where, in Markdown.
     pub help: &'static str,
+}
+
+/// What a channel needs so that its provider can be told from anybody else.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing, or what the source's own settings say.
+    Open,
+    /// The provider signs with a secret, or shows it.
+    Secret,
+    /// It shows a secret, or its address is one.
+    SecretOrKey,
 }
 
 /// A key of `[[channel]]` that only one source has: what is a fact of the customer's account, or uncertain about the

@@ -8,7 +8,8 @@
 
 use super::phases::{Event, ended, once, person, reading};
 use super::{
-    Answer, BodyLimit, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, plivo_proof, urlencoded,
+    Answer, BodyLimit, FORM_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, plivo_proof,
+    urlencoded,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -20,7 +21,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Call,
     body: BodyLimit::Form,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[plivo_proof::VERSION],
     methods: &[Method::POST, Method::GET],
     verify: plivo_proof::verify,

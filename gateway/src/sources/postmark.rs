@@ -8,7 +8,7 @@
 use super::carried::{self, Carried, Head};
 use super::multipart::{describe_file, plain_name};
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail, shown,
+    Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail, shown,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -22,7 +22,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Mail,
     body: BodyLimit::Mail,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::SecretOrKey,
     settings: &[],
     methods: &[Method::POST],
     verify: shown::verify,

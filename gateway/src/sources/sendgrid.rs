@@ -10,8 +10,8 @@
 use super::carried::{self, Carried, Head};
 use super::posted::{self, Posted};
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
-    mail, shown, signature,
+    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
+    Value, mail, shown, signature,
 };
 use crate::channel::Channel;
 use data_encoding::BASE64;
@@ -29,7 +29,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Mail,
     body: BodyLimit::Mail,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::Open,
     settings: &[PUBLIC_KEY],
     methods: &[Method::POST],
     verify,

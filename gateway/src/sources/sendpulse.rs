@@ -11,8 +11,8 @@
 use super::fields::Pairs;
 use super::renamed::{self, Names, Person};
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, json,
-    shown,
+    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
+    Value, json, shown,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -25,7 +25,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Chat,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::SecretOrKey,
     settings: &[OUTGOING],
     methods: &[Method::POST],
     verify: shown::verify,

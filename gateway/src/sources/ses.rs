@@ -14,7 +14,8 @@ use super::carried::{self, Carried, Head};
 use super::fields::attribute;
 use super::sns::{self, Envelope};
 use super::{
-    Answer, BodyLimit, Denied, Needed, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail, shown,
+    Answer, BodyLimit, Denied, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail,
+    shown,
 };
 use crate::channel::Channel;
 use data_encoding::{BASE64, BASE64_MIME_PERMISSIVE};
@@ -30,7 +31,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Mail,
     body: BodyLimit::Mail,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::Open,
     settings: &[sns::TOPICS, sns::HOSTS],
     methods: &[Method::POST],
     verify,

@@ -9,7 +9,8 @@
 use super::fields::{self, attribute};
 use super::talk::{self, Told};
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, signature,
+    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
+    signature,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -26,7 +27,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Chat,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[],
     methods: &[Method::POST],
     verify,

@@ -12,8 +12,8 @@
 
 use super::phases::{self, Event, ended, once, reading};
 use super::{
-    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
-    telnyx_proof, twilio,
+    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
+    Value, telnyx_proof, twilio,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -26,7 +26,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Call,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::Open,
     settings: &[telnyx_proof::PUBLIC_KEY, NUMBERS, phases::OUTBOUND_LEGS, phases::MACHINE_DETECTION],
     methods: &[Method::POST],
     verify: telnyx_proof::verify,

@@ -12,8 +12,8 @@ use super::fields::{self, Pairs};
 use super::renamed;
 use super::said::{self, reading};
 use super::{
-    Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, form, json, signature, urlencoded,
+    Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting,
+    Source, Value, form, json, signature, urlencoded,
 };
 use crate::channel::Channel;
 use http::Method;
@@ -28,7 +28,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Form,
     body: BodyLimit::Form,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::SecretOrKey,
     settings: &[KEY_NAME],
     methods: &[Method::POST],
     verify,

@@ -11,8 +11,8 @@
 
 use super::phases::{Event, ended, once, person, reading};
 use super::{
-    Answer, BodyLimit, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, signature, twilio_proof,
-    urlencoded,
+    Answer, BodyLimit, FORM_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, signature,
+    twilio_proof, urlencoded,
 };
 use crate::channel::Channel;
 use chrono::DateTime;
@@ -27,7 +27,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Call,
     body: BodyLimit::Form,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[],
     methods: &[Method::POST, Method::GET],
     verify: twilio_proof::verify,

@@ -6,7 +6,8 @@
 use super::fields::Pairs;
 use super::submission::{self, Entries, called, get, is_mapped};
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, signature,
+    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
+    signature,
 };
 use crate::channel::Channel;
 use data_encoding::BASE64;
@@ -24,7 +25,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Form,
     body: BodyLimit::Form,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[],
     methods: &[Method::POST],
     verify,

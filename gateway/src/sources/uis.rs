@@ -12,8 +12,8 @@ use super::fields::{self, Pairs};
 use super::renamed;
 use super::said::{self, Said, TIME_ZONE, phase_of, reading};
 use super::{
-    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown,
-    urlencoded,
+    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
+    shown, urlencoded,
 };
 use crate::channel::Channel;
 use http::Method;
@@ -28,7 +28,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Call,
     body: BodyLimit::Form,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::SecretOrKey,
     settings: &[TIME_ZONE],
     methods: &[Method::POST, Method::GET],
     verify: shown::verify,

@@ -10,8 +10,8 @@
 use super::item::Item;
 use super::talk::{self, Told};
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
-    fields, signature,
+    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
+    Value, fields, signature,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
@@ -25,7 +25,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Chat,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[OPENED],
     methods: &[Method::POST],
     verify,

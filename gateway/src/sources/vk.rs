@@ -10,8 +10,8 @@
 use super::fields::{self, LONGEST_TEXT, Pairs, attribute};
 use super::said::{self, reading};
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, json, signature,
+    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting,
+    Source, Value, json, signature,
 };
 use crate::channel::Channel;
 use http::Method;
@@ -28,7 +28,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Chat,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[CONFIRMATION, GROUP, REPLIES],
     methods: &[Method::POST],
     verify,

@@ -11,7 +11,7 @@
 
 use super::phases::{self, Event, ended, once, reading};
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
+    Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
     vonage_proof,
 };
 use crate::channel::Channel;
@@ -25,7 +25,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Call,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[vonage_proof::SIGNED, NCCO, phases::OUTBOUND_LEGS, phases::MACHINE_DETECTION],
     methods: &[Method::POST, Method::GET],
     verify: vonage_proof::verify,

@@ -7,7 +7,9 @@
 use super::aliases::{Field, of_path};
 use super::fields::Pairs;
 use super::submission::{self, get};
-use super::{Answer, BodyLimit, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, form, urlencoded};
+use super::{
+    Answer, BodyLimit, FORM_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, form, urlencoded,
+};
 use crate::channel::Channel;
 use http::{Method, StatusCode};
 use lead::entry::Kind;
@@ -20,7 +22,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Form,
     body: BodyLimit::Form,
     anonymous: true,
-    needs_secret: false,
+    proof: Proof::Open,
     settings: &[],
     methods: &[Method::POST],
     verify: |_, _| Ok(()),

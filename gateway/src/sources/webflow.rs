@@ -5,7 +5,8 @@
 
 use super::submission::{self, get};
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, json, signature,
+    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
+    signature,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
@@ -21,7 +22,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Form,
     body: BodyLimit::Json,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::Open,
     settings: &[],
     methods: &[Method::POST],
     verify,

@@ -12,7 +12,9 @@
 
 use super::item::Item;
 use super::talk::{self, Told};
-use super::{BodyLimit, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, fields, json, meta};
+use super::{
+    BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, fields, json, meta,
+};
 use crate::channel::Channel;
 use http::{Method, StatusCode};
 use lead::entry::{Handle, Kind, Touch};
@@ -27,7 +29,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Chat,
     body: BodyLimit::Form,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[meta::VERIFY_TOKEN, NUMBER, ECHOES],
     methods: &[Method::POST, Method::GET],
     verify: meta::verify,

@@ -10,7 +10,7 @@ use super::aliases::{Field, of_path};
 use super::fields::Pairs;
 use super::submission::{self, get, is_mapped};
 use super::{
-    Answer, BodyLimit, Denied, Reading, Refusal, Request, Sample, SampleRequest, Source, form, mail, signature,
+    Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, form, mail, signature,
 };
 use crate::channel::Channel;
 use chrono::NaiveDateTime;
@@ -26,7 +26,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Form,
     body: BodyLimit::Form,
     anonymous: false,
-    needs_secret: false,
+    proof: Proof::Open,
     settings: &[],
     methods: &[Method::POST],
     verify,

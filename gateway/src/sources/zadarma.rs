@@ -11,7 +11,7 @@
 use super::fields::Pairs;
 use super::said::{self, RECORDING_URL, Said, TIME_ZONE, phase_of, reading};
 use super::{
-    Answer, BodyLimit, Denied, FORM_TYPE, Reading, Refusal, Request, Sample, SampleRequest, Source, signature,
+    Answer, BodyLimit, Denied, FORM_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, signature,
     urlencoded,
 };
 use crate::channel::Channel;
@@ -26,7 +26,7 @@ pub const SOURCE: Source = Source {
     kind: Kind::Call,
     body: BodyLimit::Form,
     anonymous: false,
-    needs_secret: true,
+    proof: Proof::Secret,
     settings: &[TIME_ZONE, RECORDING_URL],
     methods: &[Method::POST, Method::GET],
     verify,

@@ -6,7 +6,9 @@ use gateway::channels::{ChannelTable, Entrance, State};
 use gateway::clock::Clock;
 use gateway::config::{Config, Limits, TlsFiles};
 use gateway::metrics::Metrics;
-use gateway::sources::{Answer, BodyLimit, Denied, Read, Reading, Refusal, Request, SampleRequest, Source, form};
+use gateway::sources::{
+    Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, SampleRequest, Source, form,
+};
 use gateway::{Gateway, server};
 use http::{Method, StatusCode};
 use lead::entry::{Kind, Signal, Touch};
@@ -29,7 +31,7 @@ static FORM: Source = Source {
     kind: Kind::Form,
     body: BodyLimit::Form,
     anonymous: true,
-    needs_secret: false,
+    proof: Proof::Open,
     settings: &[],
     methods: &[Method::POST],
     verify: |_, _| Ok(()),

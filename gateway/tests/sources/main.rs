@@ -11,6 +11,7 @@ mod fixtures;
 mod form;
 mod forms;
 mod freeswitch;
+mod fuzz;
 mod mail;
 mod mail_hooks;
 mod pbx;

@@ -30,7 +30,7 @@ pub const SOURCE: Source = Source {
     proof: Proof::Secret,
     settings: &[
         Setting { name: TOKEN, value: Value::Secret, required: false, expected: "the access token of a private app" },
-        Setting { name: "api_url", value: Value::Text, required: false, expected: "the address of HubSpot's API" },
+        Setting { name: "api_url", value: Value::Url, required: false, expected: "the address of HubSpot's API" },
     ],
     methods: &[Method::POST],
     verify: hubspot_proof::verify,

@@ -26,7 +26,7 @@ pub const SOURCE: Source = Source {
     settings: &[
         meta::VERIFY_TOKEN,
         Setting { name: PAGE_TOKEN, value: Value::Secret, required: true, expected: "the access token of the page" },
-        Setting { name: "graph_url", value: Value::Text, required: false, expected: "the address of the Graph API" },
+        Setting { name: "graph_url", value: Value::Url, required: false, expected: "the address of the Graph API" },
         Setting { name: "graph_version", value: Value::Text, required: false, expected: "a version like \"v24.0\"" },
     ],
     methods: &[Method::POST, Method::GET],

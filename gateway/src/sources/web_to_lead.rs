@@ -11,6 +11,7 @@ use super::{
     Answer, BodyLimit, FORM_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, form, urlencoded,
 };
 use crate::channel::Channel;
+use crate::spam;
 use http::{Method, StatusCode};
 use lead::entry::Kind;
 use lead::time::At;
@@ -23,7 +24,7 @@ pub const SOURCE: Source = Source {
     body: BodyLimit::Form,
     anonymous: true,
     proof: Proof::Open,
-    settings: &[],
+    settings: spam::SETTINGS,
     methods: &[Method::POST],
     verify: |_, _| Ok(()),
     read,

@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from knocks import BOT_SECRET, knock, running, told
+from knocks import BOT_SECRET, form, knock, new_phone, running, told
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,17 @@ def test_it_follows_what_comes_until_the_first_lead(house):
     assert "Unproven" in text
     assert "arrived, believed and stored" in text
     assert text.rstrip().endswith("demo-form works")
+    assert channel(house, "demo-form")["proven"] is False, "our own test proves no page"
+
+
+def test_a_post_of_somebody_else_proves_the_entrance(house):
+    form(house, {"phone": new_phone()})
+    for _ in range(50):
+        if channel(house, "demo-form")["proven"]:
+            break
+        time.sleep(0.1)
     assert channel(house, "demo-form")["proven"] is True
+    assert "came through this entrance before" in said(house, "wire", "demo-form", "--no-wait")
 
 
 def test_a_refusal_is_told_while_it_waits_and_no_lead_is_a_no(house):

@@ -50,9 +50,25 @@ fn line(channel: ChannelId, account: &Account) -> Line {
     }
 }
 
+/// Whether anything came through an entrance besides our own tests: only then has its provider been wired.
+pub(super) fn is_proven(account: Option<&Account>) -> bool {
+    let theirs = |(verdict, count): (&Verdict, &i64)| *verdict != Verdict::Synthetic && *count > 0;
+    account.is_some_and(|account| account.verdicts.iter().any(theirs))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn our_own_tests_prove_no_entrance() {
+        let of = |verdicts: &[(Verdict, i64)]| {
+            let verdicts = verdicts.iter().copied().collect();
+            is_proven(Some(&Account { accepted: 3, verdicts, in_flight: 0 }))
+        };
+        assert!(!is_proven(None) && !of(&[]) && !of(&[(Verdict::Synthetic, 3)]) && !of(&[(Verdict::Lead, 0)]));
+        assert!(of(&[(Verdict::Synthetic, 2), (Verdict::Redelivered, 1)]));
+    }
 
     #[test]
     fn one_channel_that_differs_unbalances_the_books() {

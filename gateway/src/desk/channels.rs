@@ -2,6 +2,7 @@
 
 use super::ask::{self, Asked};
 use super::auth::{Office, Reading, Scope, Seat};
+use super::books::is_proven;
 use super::error::Result;
 use crate::channel::Channel;
 use axum::response::Response;
@@ -57,7 +58,7 @@ struct View<'a> {
     url: Option<&'a str>,
     /// Has a secret to verify with.
     secret: bool,
-    /// Something came through it and was taken.
+    /// Something came through it, not counting our own tests.
     proven: bool,
     waiting: Waiting,
 }
@@ -76,7 +77,7 @@ pub(super) async fn list(seat: Seat<Reading>, asked: Asked) -> Result<Response> 
     let manages = seat.caller.may(Scope::Manage);
     let views = seat.view.channels.iter().map(|channel| {
         let (leads, oldest_at) = waiting.get(&channel.id).map_or((0, None), |(leads, at)| (*leads, Some(*at)));
-        let proven = books.get(&channel.id).is_some_and(|books| books.accepted > 0);
+        let proven = is_proven(books.get(&channel.id));
         view(&seat.view.rules, channel, manages, proven, Waiting { leads, oldest_at })
     });
     ask::json(StatusCode::OK, &Channels { channels: views.collect() })

@@ -2,6 +2,7 @@
 
 use super::ask::{self, Asked, Named};
 use super::auth::{Managing, Seat};
+use super::books::is_proven;
 use super::error::{Kind, Result};
 use crate::channel::Channel;
 use crate::sources::{self, Proof, Source};
@@ -22,7 +23,7 @@ struct Wiring<'a> {
     help: String,
     /// The keys of `[[channel]]` that the source knows, and whether they are written.
     keys: Vec<Key>,
-    /// Something came through this entrance and was taken.
+    /// Something came through this entrance, not counting our own tests.
     proven: bool,
     seen: Seen,
 }
@@ -50,14 +51,14 @@ pub(super) async fn show(seat: Seat<Managing>, id: Named, asked: Asked) -> Resul
     asked.only(&[])?;
     let channel = seat.view.channels.iter().find(|channel| channel.id.as_str() == id.0).ok_or(Kind::NotFound)?;
     let source = sources::source(channel.source).ok_or(Kind::Broken)?;
-    let accepted = seat.desk.ledger.books(seat.workspace()).await?.get(&channel.id).map_or(0, |books| books.accepted);
+    let books = seat.desk.ledger.books(seat.workspace()).await?;
     let wiring = Wiring {
         channel: &channel.id,
         source: source.name,
         url: &channel.url,
         help: source.help.replace("{url}", &channel.url),
         keys: keys(source, channel),
-        proven: accepted > 0,
+        proven: is_proven(books.get(&channel.id)),
         seen: seen(&seat.desk.registry, channel.id.as_str()),
     };
     ask::json(StatusCode::OK, &wiring)

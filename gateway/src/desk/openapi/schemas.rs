@@ -224,7 +224,7 @@ fn entrances() -> Value {
         "campaign": maybe_text(),
         "url": { "type": ["string", "null"], "description": "Where the provider sends; null where it holds a key and the caller may not manage." },
         "secret": { "type": "boolean" },
-        "proven": { "type": "boolean", "description": "Something came through it and was taken." },
+        "proven": { "type": "boolean", "description": "Something came through it, not counting our own tests." },
         "waiting": waiting,
     }));
     let verdicts: Map<String, Value> =
@@ -250,7 +250,7 @@ fn entrances() -> Value {
             "keys": list(&object(&json!({
                 "name": text(), "required": { "type": "boolean" }, "configured": { "type": "boolean" }, "expected": text(),
             }))),
-            "proven": { "type": "boolean", "description": "Something came through this entrance and was taken." },
+            "proven": { "type": "boolean", "description": "Something came through this entrance, not counting our own tests." },
             "seen": object(&json!({
                 "accepted": count(), "ignored": count(),
                 "refused": { "type": "object", "additionalProperties": count() },

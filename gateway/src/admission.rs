@@ -111,6 +111,7 @@ pub struct Admission {
     pub bodies: Arc<Budget>,
     per_address: DefaultKeyedRateLimiter<AddressKey>,
     per_channel: DefaultKeyedRateLimiter<ChannelId>,
+    unproven_fetches: DefaultKeyedRateLimiter<ChannelId>,
     most_addresses: usize,
     hasher: RandomState,
 }
@@ -122,6 +123,7 @@ impl Admission {
             bodies: Budget::new(limits.bodies.bytes()),
             per_address: RateLimiter::keyed(quota(limits.per_address)),
             per_channel: RateLimiter::keyed(quota(limits.per_channel)),
+            unproven_fetches: RateLimiter::keyed(quota(limits.unproven_fetches)),
             most_addresses: limits.addresses,
             hasher: RandomState::new(),
         }
@@ -148,6 +150,11 @@ impl Admission {
         self.per_channel.check_key(channel).map_err(|_| Refused::PerChannel)
     }
 
+    /// Before something is fetched for a request that anybody may have sent.
+    pub fn unproven_fetch(&self, channel: &ChannelId) -> Result<(), Refused> {
+        self.unproven_fetches.check_key(channel).map_err(|_| Refused::PerChannel)
+    }
+
     pub fn addresses(&self) -> usize {
         self.per_address.len()
     }
@@ -157,6 +164,7 @@ impl Admission {
         self.per_address.retain_recent();
         self.per_address.shrink_to_fit();
         self.per_channel.retain_recent();
+        self.unproven_fetches.retain_recent();
     }
 }
 

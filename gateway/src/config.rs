@@ -84,6 +84,8 @@ pub struct Limits {
     pub per_address: Rate,
     /// Requests to one channel.
     pub per_channel: Rate,
+    /// Documents fetched for one channel's requests that nobody has proven genuine yet.
+    pub unproven_fetches: Rate,
     /// Client addresses remembered one by one; beyond it newcomers share buckets.
     pub addresses: usize,
     /// After SIGTERM: how long running requests may finish.
@@ -115,6 +117,7 @@ impl Default for Limits {
             connections_per_address: 64,
             per_address: Rate { count: 20, period: Duration::from_secs(1), burst: 100 },
             per_channel: Rate { count: 1000, period: Duration::from_secs(1), burst: 4000 },
+            unproven_fetches: Rate { count: 10, period: Duration::from_secs(60), burst: 10 },
             addresses: 100_000,
             drain_time: seconds(10),
         }

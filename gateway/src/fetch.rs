@@ -71,9 +71,14 @@ impl Fetcher {
         }
         if missing > 0 {
             let channel = channel.id.as_str();
-            tracing::warn!(channel, missing, why, "fetch.failed: a provider could not be asked; it will send again");
+            tracing::warn!(channel, missing, why, "fetch.failed: a provider could not be asked; it is asked again");
         }
         missing == 0
+    }
+
+    /// One document by itself.
+    pub(crate) async fn document(&self, needed: &Needed, channel: &Channel) -> Result<Bytes, &'static str> {
+        self.get(needed, channel, Instant::now() + self.time).await
     }
 
     async fn answered<'n>(
@@ -85,7 +90,8 @@ impl Fetcher {
         (&needed.url, self.get(needed, channel, until).await)
     }
 
-    fn remembered(&self, needed: &Needed) -> Option<Bytes> {
+    /// From memory: a lasting document that was fetched before.
+    pub(crate) fn remembered(&self, needed: &Needed) -> Option<Bytes> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.get(&needed.url).filter(|_| needed.lasting).cloned()
     }

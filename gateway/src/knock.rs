@@ -221,9 +221,13 @@ fn denied(denied: &Denied) -> Refused {
     }
 }
 
+/// A stranger may make us fetch what only tells whether he is one, but not as often as he likes.
 async fn verify(gateway: &Gateway, source: &Source, request: &mut Request, channel: &Channel) -> Result<(), Refused> {
     let first = (source.verify)(request, channel);
     let Err(Denied::Needs(needed)) = first else { return first.map_err(|why| denied(&why)) };
+    if gateway.fetcher.remembered(&needed).is_none() {
+        gateway.admission.unproven_fetch(&channel.id)?;
+    }
     gateway.fetcher.fetch(request, channel, &[needed]).await;
     (source.verify)(request, channel).map_err(|why| denied(&why))
 }

@@ -30,6 +30,8 @@ pub struct Metrics {
     pub feed_failures: IntCounterVec,
     /// Seconds of which a feed without a memory will never tell.
     pub feed_missed_seconds: IntCounterVec,
+    /// Signals that a provider's webhook did not bring and its list did.
+    pub reconciled: IntCounterVec,
 }
 
 impl Metrics {
@@ -67,6 +69,11 @@ impl Metrics {
             feed_missed_seconds: add.counter(
                 "feed_missed_seconds_total",
                 "Seconds of which a feed without a memory will never tell",
+                &["channel"],
+            ),
+            reconciled: add.counter(
+                "reconciled_total",
+                "Signals that a provider's webhook did not bring and its list did",
                 &["channel"],
             ),
         }

@@ -28,6 +28,7 @@ pub(crate) fn read(section: &Section<'_>) -> Limits {
         connections_per_address: section.count("connections_per_address", 1..=1_000_000),
         per_address: section.rate("per_address"),
         per_channel: section.rate("per_channel"),
+        unproven_fetches: section.rate("unproven_fetches"),
         addresses: section.count("addresses", 1..=10_000_000),
         drain_time: Span(section.span("drain_time")),
     };

@@ -136,7 +136,7 @@ async fn tell(line: &Line, steps: Vec<Step>) -> Result<(), Failure> {
         return Ok(());
     }
     let request = |step: &Step| line.request("application/json", serde_json::to_vec(step).unwrap_or_default());
-    line.take(steps.iter().map(request).collect()).await
+    line.take(steps.iter().map(request).collect()).await.map(drop)
 }
 
 /// docs.asterisk.org, "Login" and "Challenge": the key is the MD5 of challenge and secret in lower-case hex.

@@ -91,15 +91,15 @@ impl Line {
         }
     }
 
-    /// Returns once everything is durable; a journal that takes nothing is waited for. What was begun ends even when
-    /// nobody waits for it any more.
-    pub(super) async fn take(&self, requests: Vec<Request>) -> Result<(), Failure> {
+    /// Returns once everything is durable, with the number of signals; a journal that takes nothing is waited for. What
+    /// was begun ends even when nobody waits for it any more.
+    pub(super) async fn take(&self, requests: Vec<Request>) -> Result<u64, Failure> {
         let line = self.clone();
         let taking = tokio::spawn(async move { line.store(requests).await });
         taking.await.unwrap_or(Err(Failure::Away("what came could not be taken: see the log")))
     }
 
-    async fn store(&self, requests: Vec<Request>) -> Result<(), Failure> {
+    async fn store(&self, requests: Vec<Request>) -> Result<u64, Failure> {
         let rows: Vec<Row> = requests.iter().flat_map(|request| self.rows(request)).collect();
         let count = rows.len() as u64;
         if count > 0 {
@@ -107,7 +107,7 @@ impl Line {
         }
         let labels = [self.channel().workspace.as_str(), self.name()];
         self.gateway.metrics.accepted.with_label_values(&labels).inc_by(count);
-        Ok(())
+        Ok(count)
     }
 
     async fn append(&self, rows: Vec<Row>) -> Result<(), Failure> {
@@ -136,14 +136,7 @@ impl Line {
                 }
                 rows::rows(channel, request, reading.signals, None, rand::random())
             }
-            Err(refusal) => vec![rows::unreadable(channel, request, reason(&refusal), None, rand::random())],
+            Err(refusal) => vec![rows::unreadable(channel, request, refusal.why(), None, rand::random())],
         }
-    }
-}
-
-const fn reason(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::Bad(why) | Refusal::TooLarge(why) | Refusal::Unreadable(why) => why,
-        Refusal::MediaType | Refusal::Needs(_) => "nobody here reads this",
     }
 }

@@ -1,7 +1,7 @@
 //! Which connections do we open ourselves, and who keeps them?
 //!
-//! A feed fetches what a provider does not send: mails of a mailbox, the events of a telephone exchange. It is a row of
-//! [`FEEDS`]; what it fetches becomes a [`crate::sources::Request`] that the source of the same name reads, and goes the
+//! A feed fetches what a provider does not send, mails of a mailbox, the events of a telephone exchange, or what its
+//! webhook lost, see [`crate::sources::reconcile`]. It is a row of [`FEEDS`]; what it fetches becomes a [`crate::sources::Request`] that the source of the same name reads, and goes the
 //! way of every knock from there: rows, the journal, and only then does the feed's position move.
 //!
 //! - One gateway at a time keeps a channel's feed, by a lease. Two for a moment do no harm, because ids are derived from
@@ -16,9 +16,11 @@ mod imap;
 mod keeper;
 mod line;
 mod patience;
+mod reconcile;
 
 pub use keeper::run;
 
+use crate::sources::{bitrix24_poll, meta_leads_poll};
 use futures_util::future::BoxFuture;
 use line::Line;
 
@@ -35,7 +37,9 @@ pub(crate) struct Feed {
 #[rustfmt::skip]
 static FEEDS: &[Feed] = &[
     Feed { source: "asterisk", run: |line| Box::pin(asterisk::run(line)) },
+    Feed { source: "bitrix24_form", run: |line| Box::pin(reconcile::run(line, &bitrix24_poll::POLL)) },
     Feed { source: "imap", run: |line| Box::pin(imap::run(line)) },
+    Feed { source: "meta_leads", run: |line| Box::pin(reconcile::run(line, &meta_leads_poll::POLL)) },
 ];
 
 fn feed(source: &str) -> Option<&'static Feed> {
@@ -62,13 +66,15 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sources::SOURCES;
+    use crate::sources::reconcile::EVERY;
+    use crate::sources::{SOURCES, Source};
 
     #[test]
-    fn what_no_provider_sends_is_what_we_fetch() {
-        let silent = SOURCES.iter().filter(|source| source.methods.is_empty()).map(|source| source.name);
-        let mut silent: Vec<_> = silent.collect();
-        silent.sort_unstable();
-        assert_eq!(silent, FEEDS.iter().map(|feed| feed.source).collect::<Vec<_>>());
+    fn what_no_provider_sends_or_its_webhook_may_lose_is_what_we_fetch() {
+        let polled = |source: &Source| source.settings.iter().any(|setting| setting.name == EVERY.name);
+        let fetched = SOURCES.iter().filter(|source| source.methods.is_empty() || polled(source));
+        let mut fetched: Vec<_> = fetched.map(|source| source.name).collect();
+        fetched.sort_unstable();
+        assert_eq!(fetched, FEEDS.iter().map(|feed| feed.source).collect::<Vec<_>>());
     }
 }

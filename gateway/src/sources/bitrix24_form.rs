@@ -5,15 +5,14 @@
 //! what a form made is kept, by `WEBFORM_ID` or the source.
 //!
 //! Read in Bitrix24's REST documentation (`bitrix-tools/b24-rest-docs`). The event carries a token in its body. Online
-//! events are not repeated: a portal that cannot be asked at that moment costs the lead, so a reconciliation of the
-//! CRM with the leads stays advisable.
+//! events are not repeated: what a portal that cannot be asked at that moment would cost, `bitrix24_poll` brings back.
 
 use super::fields::{self, Pairs};
 use super::renamed;
 use super::said::{self, Said, reading};
 use super::{
     Answer, BodyLimit, Denied, FORM_TYPE, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting,
-    Source, Value, json, signature, urlencoded,
+    Source, Value, json, reconcile, signature, urlencoded,
 };
 use crate::channel::Channel;
 use http::Method;
@@ -27,7 +26,7 @@ pub const SOURCE: Source = Source {
     body: BodyLimit::Form,
     anonymous: false,
     proof: Proof::Secret,
-    settings: &[REST, SOURCES],
+    settings: &[REST, SOURCES, reconcile::EVERY],
     methods: &[Method::POST],
     verify,
     read,
@@ -95,9 +94,26 @@ fn fields(request: &Request) -> Result<Pairs<'_>, Refusal> {
 }
 
 #[derive(Copy, Clone)]
-enum Entity {
+pub(super) enum Entity {
     Lead,
     Deal,
+}
+
+impl Entity {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Lead => "lead",
+            Self::Deal => "deal",
+        }
+    }
+
+    /// The event that says a new one is there.
+    pub(super) const fn event(self) -> &'static str {
+        match self {
+            Self::Lead => "ONCRMLEADADD",
+            Self::Deal => "ONCRMDEALADD",
+        }
+    }
 }
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
@@ -133,13 +149,18 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     Ok(touch(parts.concat(), id, entity, channel))
 }
 
-fn is_number(id: &str) -> bool {
-    id.len() <= 19 && id.bytes().all(|byte| byte.is_ascii_digit())
+pub(super) fn is_number(id: &str) -> bool {
+    !id.is_empty() && id.len() <= 19 && id.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Where the portal is asked.
+pub(super) fn rest(channel: &Channel) -> Option<&str> {
+    channel.setting(REST.name).map(|rest| rest.trim_end_matches('/'))
 }
 
 /// A deal's phone is in its contact, so both are asked for at once.
 fn address(channel: &Channel, id: &str, entity: Entity) -> Option<String> {
-    let rest = channel.setting(REST.name)?.trim_end_matches('/');
+    let rest = rest(channel)?;
     Some(match entity {
         Entity::Lead => format!("{rest}/crm.lead.get.json?id={id}"),
         Entity::Deal => {
@@ -172,7 +193,7 @@ fn is_contact(path: &str) -> bool {
 
 fn touch(pairs: Pairs<'_>, id: &str, entity: Entity, channel: &Channel) -> Reading {
     let crm = Said(pairs);
-    if crm.get("ORIGINATOR_ID").is_some_and(|origin| origin.eq_ignore_ascii_case(OURS)) {
+    if is_ours(&crm) {
         return Reading::ignored("bitrix24_form.own_lead");
     }
     if !is_form(&crm, channel) {
@@ -187,11 +208,16 @@ fn touch(pairs: Pairs<'_>, id: &str, entity: Entity, channel: &Channel) -> Readi
         return Reading::ignored("bitrix24_form.empty_form");
     }
     said::hear(&mut touch, channel);
-    let word = match entity {
-        Entity::Lead => "lead",
-        Entity::Deal => "deal",
-    };
-    reading(vec![said::touched(Some(id.to_owned()), word, touch)])
+    reading(vec![said::touched(Some(id.to_owned()), entity.word(), touch)])
+}
+
+/// A form made it, and we did not write it ourselves.
+pub(super) fn concerns_us(crm: &Said<'_>, channel: &Channel) -> bool {
+    is_form(crm, channel) && !is_ours(crm)
+}
+
+fn is_ours(crm: &Said<'_>) -> bool {
+    crm.get("ORIGINATOR_ID").is_some_and(|origin| origin.eq_ignore_ascii_case(OURS))
 }
 
 fn is_form(crm: &Said<'_>, channel: &Channel) -> bool {
@@ -245,6 +271,7 @@ both are made under **Приложения → Разработчикам → Д
 
 - Only what a form made is kept: `SOURCE_ID` is `WEBFORM` or `WEBFORM_ID` is set. Others are counted and left alone;
   list more in `sources`, as in `sources = [\"WEBFORM\", \"CALLBACK\"]`.
-- Bitrix24 does not repeat an event. If the portal cannot be asked at that moment, the lead stays in the CRM only.
+- Bitrix24 does not repeat an event. So every 15 minutes (`reconcile`) the portal is asked for what forms made in the
+  last 48 hours: its leads, or its deals where it works without leads. What the event did not bring comes then, once.
 - `utm_*` and the fields of your own (`UF_CRM_…`) arrive; for a phone in such a field set `fields`.
 ";

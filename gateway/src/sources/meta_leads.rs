@@ -3,12 +3,14 @@
 //!
 //! - Leads of one request are independent: one that cannot be had now is asked for again when Meta sends its request
 //!   again, and the others are kept already.
+//! - What the webhook loses is asked for, see `meta_leads_poll`.
 //! - A lead that Meta's Lead Ads Testing Tool filled in is known by its words alone; no field says it is a test.
 
 use super::fields::{self, Pairs};
 use super::submission::{self, elements, get, of};
 use super::{
     BodyLimit, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, json, meta,
+    meta_leads_poll as poll, reconcile,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
@@ -28,6 +30,9 @@ pub const SOURCE: Source = Source {
         Setting { name: PAGE_TOKEN, value: Value::Secret, required: true, expected: "the access token of the page" },
         Setting { name: "graph_url", value: Value::Url, required: false, expected: "the address of the Graph API" },
         Setting { name: "graph_version", value: Value::Text, required: false, expected: "a version like \"v24.0\"" },
+        poll::PAGE,
+        poll::FORMS,
+        reconcile::EVERY,
     ],
     methods: &[Method::POST, Method::GET],
     verify: meta::verify,
@@ -37,7 +42,7 @@ pub const SOURCE: Source = Source {
     help: HELP,
 };
 
-const PAGE_TOKEN: &str = "page_token";
+pub(super) const PAGE_TOKEN: &str = "page_token";
 const GRAPH: &str = "https://graph.facebook.com";
 const VERSION: &str = "v24.0";
 const CAMPAIGN: [&str; 8] =
@@ -57,7 +62,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     for change in ours {
         let value = change.value.get().as_bytes();
         let event = json::read(value).unwrap_or_default();
-        let Some(id) = get(&event, "leadgen_id").filter(|id| id.bytes().all(|byte| byte.is_ascii_digit())) else {
+        let Some(id) = get(&event, "leadgen_id").filter(|id| poll::is_id(id)) else {
             let id = HEXLOWER.encode(&lead::ids::digest("meta change", &[value]));
             reading.signals.push(submission::unreadable(&id, "the lead has no leadgen_id"));
             continue;
@@ -76,11 +81,15 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if request.documents.is_empty() && !needed.is_empty() { Err(Refusal::Needs(needed)) } else { Ok(reading) }
 }
 
-/// The document of one lead. The id is digits only, so it cannot lead anywhere else.
+/// The document of one lead.
 fn address(id: &str, channel: &Channel) -> String {
+    format!("{}/{id}?fields={FIELDS}", graph(channel))
+}
+
+/// Where the Graph API is, its version included.
+pub(super) fn graph(channel: &Channel) -> String {
     let graph = channel.setting("graph_url").unwrap_or(GRAPH).trim_end_matches('/');
-    let version = channel.setting("graph_version").unwrap_or(VERSION);
-    format!("{graph}/{version}/{id}?fields={FIELDS}")
+    format!("{graph}/{}", channel.setting("graph_version").unwrap_or(VERSION))
 }
 
 /// The lead as Graph tells it; none for a test.
@@ -130,7 +139,7 @@ const HELP: &str = "\
 # Meta lead ads (Facebook and Instagram)
 
 You need an app at developers.facebook.com and a page access token with `leads_retrieval`, `pages_manage_metadata`,
-`pages_show_list` and `pages_read_engagement` (a system user's does not expire).
+`pages_show_list`, `pages_read_engagement` and `pages_manage_ads` (one made by a system user does not expire).
 
 1. In the channel set `secret` (the *app secret*), `verify_token` (any text of yours) and `page_token`.
 2. In the app: *Webhooks* → *Page* → *Subscribe*. Callback URL `{url}`, the same verify token. Meta asks once; the
@@ -148,6 +157,9 @@ curl -X POST \"https://graph.facebook.com/v24.0/<page id>/subscribed_apps\" \\
 
 - The webhook says only which lead; name, phone and answers are fetched with `page_token`. While the Graph API cannot
   be asked (a dead token, a limit) Meta hears 503 and sends again for up to 36 hours.
+- Every 15 minutes (`reconcile`) Graph is asked for the leads of the last 48 hours, so that what the webhook did not
+  bring comes too, once. All active forms of the page are asked; `forms = [\"<form id>\"]` names them instead, and needs no
+  `pages_manage_ads`. `page_id` is needed where `page_token` is not the page's own.
 - `graph_version` (default `v24.0`) and `graph_url` (default `https://graph.facebook.com`) say which API is asked.
 - Campaign, ad set and ad are kept in the lead's campaign. Questions of your own are kept in the attributes; `fields`
   makes one of them a field: `fields = { city = \"which_town?\" }`.

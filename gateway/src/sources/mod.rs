@@ -7,11 +7,13 @@
 //! Beside the sources lie the readers they share: [`json`], [`urlencoded`] and [`multipart`] turn a body into ordered
 //! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`phases`] into calls,
 //! [`signature`] compares proofs. Chats also share [`item`], which asks a JSON object by path, and [`talk`], which makes
-//! touches and replies of messages.
+//! touches and replies of messages. [`reconcile`] is for providers
+//! that can be asked for what their webhook lost.
 
 pub mod aliases;
 pub mod asterisk;
 pub mod bitrix24_form;
+pub(crate) mod bitrix24_poll;
 pub mod call;
 mod carried;
 pub mod chat;
@@ -41,12 +43,14 @@ pub mod manychat;
 pub mod messenger;
 mod meta;
 pub mod meta_leads;
+pub(crate) mod meta_leads_poll;
 mod multipart;
 mod phases;
 pub mod plivo;
 mod plivo_proof;
 mod posted;
 pub mod postmark;
+pub(crate) mod reconcile;
 mod renamed;
 mod said;
 pub mod sendgrid;
@@ -326,6 +330,16 @@ pub enum Refusal {
     Unreadable(&'static str),
     /// It cannot be read without these.
     Needs(Vec<Needed>),
+}
+
+impl Refusal {
+    /// For where nobody hears the refusal itself.
+    pub(crate) const fn why(&self) -> &'static str {
+        match self {
+            Self::Bad(why) | Self::TooLarge(why) | Self::Unreadable(why) => why,
+            Self::MediaType | Self::Needs(_) => "nobody here reads this",
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -5,10 +5,11 @@ use data_encoding::HEXLOWER;
 use gateway::channel::Channel;
 use gateway::channels::{ChannelTable, Entrance, State};
 use gateway::config::{Config, Limits};
-use gateway::sources::meta_leads;
+use gateway::sources::{meta_leads, ses};
 use hmac::{Hmac, KeyInit, Mac};
 use lead::entry::Signal;
-use lead::units::{Size, Span};
+use lead::units::{Rate, Size, Span};
+use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -161,4 +162,26 @@ async fn while_no_lead_can_be_had_nothing_is_stored() {
     assert_eq!((house.rows().len(), house.accepted("page")), (0, 0));
     let forged = house.post("/in/page", "x-hub-signature-256: sha256=00\r\n", "{}").await;
     assert_eq!((status(&forged), graph.heads().len()), (401, 1), "who is not believed makes us ask nobody");
+}
+
+#[tokio::test]
+async fn a_stranger_makes_us_ask_for_certificates_only_so_often() {
+    let settings = [("topics", "arn:aws:sns:eu-west-1:123456789012:mail"), ("sns_hosts", "127.0.0.1")];
+    let settings = settings.map(|(name, value)| (name, vec![value.to_owned().into()])).into();
+    let channel = Channel { settings, ..channel("mails", &ses::SOURCE) };
+    let entrance = Entrance { channel, source: &ses::SOURCE, state: State::Open };
+    let few = Rate::parse("2/h burst 2").unwrap();
+    let limits = Limits { unproven_fetches: few, ..limits() };
+    let house = House::serving(Config { limits, ..config() }, ChannelTable::new([entrance], [])).await;
+    let now = house.gateway.clock.now();
+    let mut statuses = Vec::new();
+    for number in 0..4 {
+        let forged = json!({"Type": "Notification", "MessageId": "1", "Message": "hello", "Timestamp": now.to_string(),
+            "TopicArn": "arn:aws:sns:eu-west-1:123456789012:mail", "SignatureVersion": "2", "Signature": "AAAA",
+            "SigningCertURL": format!("https://127.0.0.1/{number}.pem")});
+        let kind = "x-amz-sns-message-type: Notification\r\ncontent-type: text/plain\r\n";
+        statuses.push(status(&house.post("/in/mails", kind, &forged.to_string()).await));
+    }
+    assert_eq!(statuses, [503, 503, 429, 429], "nobody answers at that address");
+    assert_eq!(house.refused("mails", "per_channel"), 2);
 }

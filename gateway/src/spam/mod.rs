@@ -22,7 +22,7 @@ use lead::ids::{ChannelId, Digest, digest};
 use lead::time::At;
 use lead::units::Span;
 use service::{Said, Service};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use used::{Claim, Used};
@@ -67,13 +67,15 @@ const UNVERIFIED: &str = "unverified";
 const CHALLENGE: &str = "challenge";
 /// A service lets an answer be shown for less than this; nobody can use it after.
 const SERVICE_TOKEN: Duration = Duration::from_secs(600);
+/// A service that did not answer is not asked for so long: until then nobody waits for it.
+const REST: Duration = Duration::from_secs(10);
 
 /// What one gateway remembers of proofs.
 #[derive(Debug, Default)]
 pub(crate) struct Spam {
     used: Used,
-    /// Channels whose captcha could not be asked the last time.
-    failing: Mutex<BTreeSet<ChannelId>>,
+    /// Channels whose captcha gave no verdict the last time, and when it may be asked again.
+    failing: Mutex<BTreeMap<ChannelId, At>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -179,15 +181,20 @@ async fn ask(gateway: &Gateway, channel: &Channel, service: Service, token: &str
         Some(_) => return REUSED,
         None => {}
     }
-    let said = match channel.setting("captcha_secret") {
+    if gateway.spam.rests(channel, now) {
+        return Verdict::Unverified;
+    }
+    let (said, rest) = match channel.setting("captcha_secret") {
         Some(secret) => {
             let url = channel.setting("captcha_url").unwrap_or(service.url());
-            let answer = gateway.fetcher.post(url, service.question(secret, token)).await;
-            answer.map_or_else(Said::Nothing, |answer| service.read(&answer))
+            match gateway.fetcher.post(url, service.question(secret, token)).await {
+                Ok(answer) => (service.read(&answer), Duration::ZERO),
+                Err(why) => (Said::Nothing(why), REST),
+            }
         }
-        None => Said::Nothing("its secret is not configured"),
+        None => (Said::Nothing("its secret is not configured"), Duration::ZERO),
     };
-    gateway.spam.note(channel, &said);
+    gateway.spam.note(channel, &said, gateway.clock.now().plus(rest));
     match said {
         Said::Person if used.claim(claim, now) => Verdict::Person,
         Said::Person => REUSED,
@@ -199,12 +206,17 @@ async fn ask(gateway: &Gateway, channel: &Channel, service: Service, token: &str
 }
 
 impl Spam {
+    fn rests(&self, channel: &Channel, now: At) -> bool {
+        let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        failing.get(&channel.id).is_some_and(|until| now < *until)
+    }
+
     /// Says once that a service began to fail, and once that it answers again.
-    fn note(&self, channel: &Channel, said: &Said) {
+    fn note(&self, channel: &Channel, said: &Said, again: At) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = match said {
-            Said::Nothing(_) => failing.insert(channel.id.clone()),
-            Said::Person | Said::Machine => failing.remove(&channel.id),
+            Said::Nothing(_) => failing.insert(channel.id.clone(), again).is_none(),
+            Said::Person | Said::Machine => failing.remove(&channel.id).is_some(),
         };
         if !changed {
             return;

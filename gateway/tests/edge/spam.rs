@@ -230,6 +230,23 @@ async fn a_service_that_cannot_be_asked_keeps_nobody_out() {
 }
 
 #[tokio::test]
+async fn one_post_waits_for_a_service_that_hangs_and_the_next_do_not() {
+    let hanging = service("").await;
+    let house = behind(&hanging.url).await;
+    for id in ["one", "two", "three"] {
+        post(&house, "spring", &[("leadgate_id", id), ("cf-turnstile-response", "T0ken")]).await;
+        assert_eq!(verdict(&house), "unverified", "{id}");
+    }
+    assert_eq!(hanging.asked.load(Ordering::Relaxed), 1);
+    let mistaken = service(OUR_MISTAKE).await;
+    let house = behind(&mistaken.url).await;
+    for id in ["one", "two"] {
+        post(&house, "spring", &[("leadgate_id", id), ("cf-turnstile-response", "T0ken")]).await;
+    }
+    assert_eq!(mistaken.asked.load(Ordering::Relaxed), 2, "what it answers, it is asked for");
+}
+
+#[tokio::test]
 async fn a_post_that_is_repeated_is_not_asked_about_twice_and_another_may_not_use_its_answer() {
     let service = service(YES).await;
     let house = behind(&service.url).await;

@@ -159,6 +159,24 @@ pub struct Call {
     pub attributes: Attributes,
 }
 
+impl Call {
+    /// A phase of a call of which only its id is known.
+    pub fn new(id: String, direction: Direction, phase: Phase) -> Self {
+        Self {
+            id,
+            direction,
+            from: None,
+            to: None,
+            agent: None,
+            routed_to: None,
+            phase,
+            occurred_at: None,
+            name: None,
+            attributes: Attributes::new(),
+        }
+    }
+}
+
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {

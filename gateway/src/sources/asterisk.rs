@@ -9,7 +9,6 @@ use super::{
     Source, Value, json,
 };
 use crate::channel::Channel;
-use http::{Method, StatusCode};
 use lead::entry::{AnsweredBy, Attributes, Call, Direction, Kind, Phase, Signal};
 use lead::text::cut;
 use lead::time::At;
@@ -196,13 +195,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         cause: None,
         at: Some(now),
     };
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers: vec![("content-type".to_owned(), JSON_TYPE.to_owned())],
-        body: serde_json::to_vec(&step).unwrap_or_default(),
-        expect: StatusCode::OK,
-    }
+    SampleRequest::post(JSON_TYPE, serde_json::to_vec(&step).unwrap_or_default())
 }
 
 const HELP: &str = "\

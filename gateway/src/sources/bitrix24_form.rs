@@ -9,10 +9,10 @@
 
 use super::fields::{self, Pairs};
 use super::renamed;
-use super::said::{self, Said, reading};
+use super::said::{self, Said};
 use super::{
-    Answer, BodyLimit, Denied, FORM_TYPE, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting,
-    Source, Value, json, reconcile, signature, urlencoded,
+    Answer, BodyLimit, Denied, FORM_TYPE, Needed, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest,
+    Setting, Source, Value, json, reconcile, signature, urlencoded,
 };
 use crate::channel::Channel;
 use http::Method;
@@ -207,8 +207,8 @@ fn touch(pairs: Pairs<'_>, id: &str, entity: Entity, channel: &Channel) -> Readi
     if nobody && touch.text.is_none() && !touch.attributes.keys().any(own) {
         return Reading::ignored("bitrix24_form.empty_form");
     }
-    said::hear(&mut touch, channel);
-    reading(vec![said::touched(Some(id.to_owned()), entity.word(), touch)])
+    fields::hear(&mut touch, channel);
+    Reading::of([Read::touch(Some(id.to_owned()), entity.word(), touch)])
 }
 
 /// A form made it, and we did not write it ourselves.
@@ -235,8 +235,7 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 
 /// It carries the fields themselves, because no portal knows its id.
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let id = lead::ids::digest("bitrix24 sample", &[sample.nonce.as_bytes()]);
-    let id = u32::from_be_bytes(id[..4].try_into().expect("a digest has 16 bytes")).to_string();
+    let id = sample.number().to_string();
     let ts = (now.millis() / 1000).to_string();
     let mut fields = vec![
         ("event", "ONCRMLEADADD"),
@@ -253,7 +252,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     ];
     fields.extend(told.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))));
     fields.extend(signature::current(&channel.secrets).map(|secret| ("auth[application_token]", secret)));
-    said::post(String::new(), FORM_TYPE, urlencoded::write(&fields))
+    SampleRequest::form(&fields)
 }
 
 const HELP: &str = "\

@@ -4,12 +4,10 @@
 //! A system that reports only when a call is over tells all of it in one `ended`, with `started_at` and `answered_at`.
 //! Nobody is taken for a person unless `by` says so.
 
-use super::phases::{Event, LONGEST, ended, once, reading};
-use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, shown,
-};
+use super::phases::{Event, LONGEST, ended};
+use super::{Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, shown};
 use crate::channel::Channel;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{AnsweredBy, Call, Direction, Kind, Phase};
 use lead::text::cut;
 use lead::time::At;
@@ -87,7 +85,7 @@ struct Told<'a> {
 
 impl Told<'_> {
     fn one(&self, state: &str, phase: Phase) -> Reading {
-        reading(vec![self.read(state, phase, self.event.at("at"))])
+        Reading::of([self.read(state, phase, self.event.at("at"))])
     }
 
     /// The end, and what was before it if that is told only now.
@@ -102,7 +100,7 @@ impl Told<'_> {
         }
         let end = ended(self.event.seconds("talk_s"), self.event.get("cause"));
         signals.push(self.read("ended", end, self.event.at("at")));
-        Ok(reading(signals))
+        Ok(Reading::of(signals))
     }
 
     /// Without an id of its own an event is known by its call, its phase and whom it is about.
@@ -122,8 +120,8 @@ impl Told<'_> {
         let whom = told.agent.as_deref().or(told.routed_to.as_deref()).unwrap_or_default();
         let state = format!("{state} {whom}");
         match self.event.get("event") {
-            Some(id) => once(cut(id, LONGEST), &state, told),
-            None => once(self.call, &state, told),
+            Some(id) => Read::call(cut(id, LONGEST), &state, told),
+            None => Read::call(self.call, &state, told),
         }
     }
 }
@@ -137,20 +135,12 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         "call": sample.nonce,
         "phase": "ringing",
         "direction": "inbound",
-        "from": sample.phone.as_deref().unwrap_or("+15005550006"),
+        "from": sample.caller(),
         "to": channel.address,
         "name": sample.name,
         "at": now.to_string(),
     });
-    let mut headers = vec![("content-type".to_owned(), JSON_TYPE.to_owned())];
-    headers.extend(shown::header(channel));
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers,
-        body: event.to_string().into_bytes(),
-        expect: StatusCode::OK,
-    }
+    SampleRequest::json(&event).with(shown::header(channel))
 }
 
 const HELP: &str = "\

@@ -12,7 +12,7 @@ use super::{
     Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, shown,
 };
 use crate::channel::Channel;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{Handle, Kind, Touch};
 use lead::time::At;
 use serde_json::json;
@@ -88,10 +88,10 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         "id": sample.nonce,
         "chat": format!("sample-{}", sample.nonce),
         "at": now.to_string(),
-        "text": talk::sample_words(sample, &[]),
+        "text": sample.words(&[]),
         "customer": {"name": sample.name, "phone": sample.phone, "email": sample.email},
     });
-    talk::sample(&body, |_| shown::header(channel), StatusCode::OK)
+    SampleRequest::json(&body).with(shown::header(channel))
 }
 
 const HELP: &str = "\

@@ -6,14 +6,12 @@
 //!
 //! From Chatfuel's documentation of the JSON API (docs.chatfuel.com).
 
-use super::fields::Pairs;
 use super::renamed::{self, Names, Person};
 use super::{
-    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
-    shown, urlencoded,
+    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, shown,
 };
 use crate::channel::Channel;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::Kind;
 use lead::time::At;
 
@@ -38,7 +36,7 @@ const IDS: [&str; 5] =
 const NAMES: &Names = &[("last user freeform input", "message"), ("whatsapp phone number", "phone"), (shown::KEY, "")];
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
-    let mut pairs = pairs(request)?;
+    let mut pairs = request.pairs()?;
     pairs.retain(|(path, _)| path != shown::KEY);
     if pairs.is_empty() {
         // The card was tried before any attribute was added.
@@ -49,19 +47,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let (touch, post) = person
         .touch(renamed::rename(pairs, NAMES, channel), channel)
         .ok_or(Refusal::Unreadable("the request names no user"))?;
-    Ok(renamed::one(renamed::read(touch, post, SOURCE.name)))
-}
-
-fn pairs(request: &Request) -> Result<Pairs<'_>, Refusal> {
-    if request.method == Method::GET {
-        urlencoded::flat(request.query.as_bytes())
-    } else if request.is(FORM_TYPE) {
-        urlencoded::flat(&request.body)
-    } else if request.is(JSON_TYPE) {
-        json::read(&request.body)
-    } else {
-        Err(Refusal::MediaType)
-    }
+    Ok(Reading::of([Read::touch(post, SOURCE.name, touch)]))
 }
 
 /// Nothing to say: the flow goes on as it was built.
@@ -72,19 +58,13 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
     let body = serde_json::json!({
         "messenger user id": sample.nonce,
-        "first name": sample.name.as_deref().unwrap_or("Test"),
+        "first name": sample.name(),
         "phone": sample.phone,
         "email": sample.email,
         "last user freeform input": sample.text,
         "leadgate_id": sample.nonce,
     });
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers: shown::json_headers(channel),
-        body: body.to_string().into_bytes(),
-        expect: StatusCode::OK,
-    }
+    SampleRequest::json(&body).with(shown::header(channel))
 }
 
 const HELP: &str = "\

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{Handle, Kind, Touch};
 use lead::time::At;
 use serde_json::json;
@@ -189,14 +189,14 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let number = talk::sample_number(&sample.nonce);
+    let number = sample.number();
     let person = json!({"id": number, "name": sample.name, "email": sample.email, "phone_number": sample.phone});
     let body = json!({
         "event": "message_created",
         "id": number,
         "message_type": "incoming",
         "private": false,
-        "content": talk::sample_words(sample, &[]),
+        "content": sample.words(&[]),
         "created_at": now.to_string(),
         "sender": person,
         "conversation": {"id": 1, "meta": {"sender": person}},
@@ -208,7 +208,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         let signature = signature::current(&channel.secrets).map(sign);
         signature.into_iter().chain([(TIMESTAMP.to_owned(), stamp.clone())])
     };
-    talk::sample(&body, proof, StatusCode::OK)
+    SampleRequest::json(&body).signed(proof)
 }
 
 const HELP: &str = "\

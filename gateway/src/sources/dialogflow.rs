@@ -16,7 +16,7 @@ use super::{
     fields, shown,
 };
 use crate::channel::Channel;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{Handle, Kind};
 use lead::time::At;
 use serde_json::json;
@@ -152,10 +152,10 @@ fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
             "session": format!("projects/p/locations/global/agents/sample/sessions/{}", sample.nonce),
             "parameters": {"name": sample.name, "phone": sample.phone, "email": sample.email},
         },
-        "text": talk::sample_words(sample, &[]),
+        "text": sample.words(&[]),
         "languageCode": "en",
     });
-    talk::sample(&body, |_| shown::header(channel), StatusCode::OK)
+    SampleRequest::json(&body).with(shown::header(channel))
 }
 
 const HELP: &str = "\

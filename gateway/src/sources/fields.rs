@@ -275,6 +275,19 @@ fn tick(value: &str) -> Option<bool> {
 }
 
 /// Phones in running text, for whoever wrote his number into the message.
+/// Who gave no phone in a field may have written it.
+pub(super) fn hear(touch: &mut Touch, channel: &Channel) {
+    if let Some(text) = touch.text.as_deref().filter(|_| touch.phones.is_empty()) {
+        touch.text_phones = phones_in(text, channel.region);
+    }
+}
+
+/// The first value at exactly this path that is not blank.
+pub(super) fn get<'p>(pairs: &'p Pairs<'_>, path: &str) -> Option<&'p str> {
+    let mut values = pairs.iter().filter(|(known, _)| known == path).map(|(_, value)| value.trim());
+    values.find(|value| !value.is_empty())
+}
+
 pub(super) fn phones_in(text: &str, region: Region) -> Vec<String> {
     const SHORTEST: usize = 7;
     let text = cut(text, phone::SEARCHED);

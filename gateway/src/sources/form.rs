@@ -14,7 +14,7 @@ use super::{
 use super::{json, multipart, urlencoded};
 use crate::channel::Channel;
 use crate::spam;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{Kind, Signal, Touch};
 use lead::time::At;
 use serde_json::Value;
@@ -150,20 +150,8 @@ pub(super) fn thanks(channel: &Channel) -> String {
 }
 
 fn sample(_: &Channel, sample: &Sample, _: At) -> SampleRequest {
-    let test = Some("Test".to_owned());
-    let name = sample.name.as_ref().or(test.as_ref());
-    let rest = [("phone", &sample.phone), ("email", &sample.email), ("message", &sample.text)];
-    let fields = [("name", name)].into_iter().chain(rest.map(|(name, value)| (name, value.as_ref())));
-    let said = fields.filter_map(|(name, value)| Some((name.to_owned(), value?.clone().into())));
-    let id = ("leadgate_id".to_owned(), Value::from(sample.nonce.clone()));
-    let body = Value::Object(said.chain([id]).collect());
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers: vec![("content-type".to_owned(), JSON_TYPE.to_owned())],
-        body: body.to_string().into_bytes(),
-        expect: StatusCode::OK,
-    }
+    let said = sample.said(["name", "phone", "email", "message"]).chain([("leadgate_id", sample.nonce.as_str())]);
+    SampleRequest::json(&said.map(|(name, value)| (name, Value::from(value))).collect())
 }
 
 const HELP: &str = "\

@@ -10,13 +10,13 @@
 //! leg is one of our own phones calling out.
 
 use super::freeswitch_cdr::{self, Cdr};
-use super::phases::{self, bare_call, ended, international, once, person, reading};
+use super::phases::{self, bare_call, ended, person};
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, shown,
+    Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
+    number, shown,
 };
 use crate::channel::Channel;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{AnsweredBy, Call, Direction, Kind, Phase};
 use lead::text::cut;
 use lead::time::At;
@@ -84,13 +84,13 @@ impl Leg<'_> {
         let answer = bridged.map(|at| (AnsweredBy::Human, at));
         let answer = answer.or_else(|| Some((AnsweredBy::Machine, self.cdr.epoch("answer_epoch")?)));
         let talk_s = bridged.zip(end).and_then(|(from, to)| u32::try_from(to.since(from).as_secs()).ok());
-        let once = |state, phase, at| once(self.uuid, state, self.call(phase, at));
+        let once = |state, phase, at| Read::call(self.uuid, state, self.call(phase, at));
         let mut signals = vec![once("ringing", Phase::Ringing, start)];
         if let Some((by, at)) = answer {
             signals.push(once("answered", Phase::Answered { by }, Some(at)));
         }
         signals.push(once("ended", ended(talk_s, self.cdr.variable("hangup_cause")), end));
-        reading(signals)
+        Reading::of(signals)
     }
 
     fn call(&self, phase: Phase, occurred_at: Option<At>) -> Call {
@@ -126,7 +126,7 @@ impl Leg<'_> {
 
     fn number(&self, number: &str) -> String {
         let whole = self.channel.setting(NUMBERS.name) == Some("international");
-        if whole { international(number) } else { cut(number.trim(), phases::LONGEST).to_owned() }
+        if whole { number::with_country(number) } else { cut(number.trim(), phases::LONGEST).to_owned() }
     }
 
     /// Without a name of its own the switch shows the number again.
@@ -168,22 +168,14 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         "callflow": [{
             "caller_profile": {
                 "caller_id_name": sample.name,
-                "caller_id_number": sample.phone.as_deref().unwrap_or("+15005550006"),
+                "caller_id_number": sample.caller(),
                 "destination_number": channel.address.as_deref().unwrap_or("+15005550001"),
                 "context": channel.each_setting(CONTEXTS.name).next().unwrap_or("public"),
             },
             "times": { "created_time": (micros - 30_000_000).to_string(), "bridged_time": "0" },
         }],
     });
-    let mut headers = vec![("content-type".to_owned(), JSON_TYPE.to_owned())];
-    headers.extend(shown::header(channel));
-    SampleRequest {
-        method: Method::POST,
-        path: format!("?uuid={}", sample.nonce),
-        headers,
-        body: cdr.to_string().into_bytes(),
-        expect: StatusCode::OK,
-    }
+    SampleRequest::json(&cdr).below(format!("?uuid={}", sample.nonce)).with(shown::header(channel))
 }
 
 const HELP: &str = "\

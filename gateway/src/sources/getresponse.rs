@@ -5,13 +5,13 @@
 //!
 //! From the vendor's API documentation (apidocs.getresponse.com).
 
-use super::renamed::{self, Names, Person, one};
+use super::renamed::{self, Names, Person};
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown,
-    urlencoded,
+    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, json,
+    shown, urlencoded,
 };
 use crate::channel::Channel;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::Kind;
 use lead::time::At;
 
@@ -49,7 +49,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         return Err(Refusal::MediaType);
     }
     let mut pairs = json::read(&request.body)?;
-    match renamed::get(&pairs, "type") {
+    match fields::get(&pairs, "type") {
         Some("contact_subscribed") => {}
         Some("contact_unsubscribed") => return Ok(Reading::ignored("getresponse.unsubscribe")),
         Some(_) => return Ok(Reading::ignored("getresponse.other_event")),
@@ -60,13 +60,13 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let person = Person { kind: Kind::List, network: SOURCE.name, id: None };
     let known = person.touch(renamed::rename(pairs, NAMES, channel), channel);
     let (touch, _) = known.ok_or(Refusal::Unreadable("the event names no contact"))?;
-    Ok(one(renamed::read(touch, id, "subscribe")))
+    Ok(Reading::of([Read::touch(id, "subscribe", touch)]))
 }
 
 /// One that failed is lost, so there is no second time to recognise.
 fn callback(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let pairs = urlencoded::flat(request.query.as_bytes())?;
-    match renamed::get(&pairs, "action") {
+    match fields::get(&pairs, "action") {
         Some("subscribe") => {}
         Some("unsubscribe") => return Ok(Reading::ignored("getresponse.unsubscribe")),
         Some(_) => return Ok(Reading::ignored("getresponse.other_event")),
@@ -75,7 +75,7 @@ fn callback(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let person = Person { kind: Kind::List, network: SOURCE.name, id: None };
     let known = person.touch(renamed::rename(pairs, NAMES, channel), channel);
     let (touch, _) = known.ok_or(Refusal::Unreadable("the callback names no contact"))?;
-    Ok(one(renamed::read(touch, None, "subscribe")))
+    Ok(Reading::of([Read::touch(None, "subscribe", touch)]))
 }
 
 fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
@@ -88,22 +88,16 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         "type": "contact_subscribed",
         "contact": {
             "contactId": sample.nonce,
-            "name": sample.name.as_deref().unwrap_or("Test"),
-            "email": sample.email.as_deref().unwrap_or("test@customer.example"),
+            "name": sample.name(),
+            "email": sample.email(),
             "phone": sample.phone,
             "note": sample.text,
             "campaign": {"campaignId": "test", "name": "test"},
         },
         "event": {"occurredAt": at},
     });
-    let id = std::iter::once((ID.to_owned(), sample.nonce.clone()));
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers: shown::json_headers(channel).into_iter().chain(id).collect(),
-        body: body.to_string().into_bytes(),
-        expect: StatusCode::OK,
-    }
+    let id = (ID.to_owned(), sample.nonce.clone());
+    SampleRequest::json(&body).with(shown::header(channel)).with([id])
 }
 
 const HELP: &str = "\

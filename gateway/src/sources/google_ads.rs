@@ -4,14 +4,14 @@
 //! before it is believed. Answers come by column ids; a question of the advertiser's own has the id Google gave it and,
 //! mostly, its words.
 
-use super::fields::{self, Pairs};
-use super::submission::{self, elements, get, of};
+use super::fields::{self, Pairs, get};
+use super::submission::{self, elements, of};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
     signature,
 };
 use crate::channel::Channel;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::Kind;
 use lead::time::At;
 use serde_json::json;
@@ -91,7 +91,7 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let said = submission::said(sample, ["FULL_NAME", "PHONE_NUMBER", "EMAIL", "message"]);
+    let said = sample.said(["FULL_NAME", "PHONE_NUMBER", "EMAIL", "message"]);
     let columns = said.map(|(id, value)| json!({"column_id": id, "string_value": value}));
     let body = json!({
         "lead_id": sample.nonce,
@@ -103,7 +103,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         "is_test": false,
         "lead_submit_time": now.to_string(),
     });
-    submission::json_sample(body.to_string(), Vec::new(), StatusCode::OK)
+    SampleRequest::json(&body)
 }
 
 const HELP: &str = "\

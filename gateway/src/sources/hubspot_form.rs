@@ -6,14 +6,14 @@
 //!
 //! A contact may send many forms: each conversion is one touch.
 
-use super::fields::{MOST_FIELDS, Pairs};
-use super::submission::{self, Entries, get, is_mapped, scalar};
+use super::fields::{MOST_FIELDS, Pairs, get};
+use super::submission::{self, Entries, is_mapped, scalar};
 use super::{
     Answer, BodyLimit, JSON_TYPE, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
     Value, hubspot_proof, json, signature,
 };
 use crate::channel::Channel;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::Kind;
 use lead::time::At;
 use serde::Deserialize;
@@ -204,22 +204,21 @@ fn fetched(document: &[u8], channel: &Channel) -> Result<Reading, Refusal> {
 
 /// A workflow's post.
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let said = submission::said(sample, ["firstname", "phone", "email", "message"]);
+    let said = sample.said(["firstname", "phone", "email", "message"]);
     let said = said.map(|(name, value)| (name.to_owned(), json!({"value": value})));
     let form = json!({"conversion-id": sample.nonce, "timestamp": now.millis(), "title": "Test"});
     let body = json!({
         "vid": 101,
         "properties": serde_json::Value::Object(said.collect()),
         "form-submissions": [form],
-    })
-    .to_string();
-    let sign = |secret: &str| hubspot_proof::v2(secret.as_bytes(), "POST", &channel.url, body.as_bytes());
-    let signed = signature::current(&channel.secrets).map(sign);
-    let headers = signed.into_iter().flat_map(|signed| {
-        [(hubspot_proof::VERSION.to_owned(), "v2".to_owned()), (hubspot_proof::OLDER.to_owned(), signed)]
     });
-    let headers = headers.collect();
-    submission::json_sample(body, headers, StatusCode::OK)
+    SampleRequest::json(&body).signed(|body| {
+        let sign = |secret: &str| hubspot_proof::v2(secret.as_bytes(), "POST", &channel.url, body);
+        let signed = signature::current(&channel.secrets).map(sign).into_iter();
+        signed.flat_map(|signed| {
+            [(hubspot_proof::VERSION.to_owned(), "v2".to_owned()), (hubspot_proof::OLDER.to_owned(), signed)]
+        })
+    })
 }
 
 const HELP: &str = "\

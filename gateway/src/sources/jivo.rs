@@ -12,7 +12,7 @@
 
 use super::fields::{self, LONGEST_TEXT, Pairs};
 use super::renamed;
-use super::said::{self, Said, phase_of, reading};
+use super::said::{self, Said};
 use super::{
     Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
     Value, json, shown,
@@ -163,7 +163,7 @@ impl Event<'_> {
         fields::fill(&mut touch, pairs, self.channel);
         self.tags(&mut touch);
         touch.handles.extend(self.handle());
-        said::hear(&mut touch, self.channel);
+        fields::hear(&mut touch, self.channel);
         touch
     }
 
@@ -198,11 +198,11 @@ impl Event<'_> {
 
     fn accepted(&self) -> Result<Reading, Refusal> {
         let chat = self.chat()?.to_owned();
-        let mut signals = vec![said::touched(Some(chat.clone()), "accepted", self.touch())];
+        let mut signals = vec![Read::touch(Some(chat.clone()), "accepted", self.touch())];
         if self.channel.setting(FIRST_CONTACT.name) != Some("message") {
             signals.push(self.reply(chat, "accepted-reply", self.agent("agent"), None));
         }
-        Ok(reading(signals))
+        Ok(Reading::of(signals))
     }
 
     /// Each state of the contacts is an event of its own.
@@ -217,12 +217,12 @@ impl Event<'_> {
         let id = self.said.get("chat_id").or(self.said.get("client_id"));
         let id = id.ok_or(Refusal::Unreadable("the event names neither a chat nor a client"))?;
         let word = format!("contacts-{}", HEXLOWER.encode(&state));
-        Ok(reading(vec![said::touched(Some(id.to_owned()), &word, touch)]))
+        Ok(Reading::of([Read::touch(Some(id.to_owned()), &word, touch)]))
     }
 
     fn offline(&self) -> Result<Reading, Refusal> {
         let id = self.said.text("offline_message_id").or_else(|| self.said.text("chat_id"));
-        Ok(reading(vec![said::touched(id, "offline", self.touch())]))
+        Ok(Reading::of([Read::touch(id, "offline", self.touch())]))
     }
 
     /// What the visitor said, and the first answer of a person; later ones change nothing.
@@ -238,14 +238,14 @@ impl Event<'_> {
         }
         touch.text = Some(cut(&words, LONGEST_TEXT).to_owned()).filter(|text| !text.is_empty()).or(touch.text);
         touch.occurred_at = theirs.first().and_then(|message| at(message));
-        said::hear(&mut touch, self.channel);
+        fields::hear(&mut touch, self.channel);
         let chat = self.chat()?.to_owned();
-        let mut signals = vec![said::touched(Some(chat.clone()), "finished", touch)];
+        let mut signals = vec![Read::touch(Some(chat.clone()), "finished", touch)];
         if let Some(first) = messages.iter().find(|message| is(message, "agent")) {
             let by = first.agent_id.and_then(|id| self.agent_called(id));
             signals.push(self.reply(chat, "finished-reply", by, at(first)));
         }
-        Ok(reading(signals))
+        Ok(Reading::of(signals))
     }
 
     fn agent_called(&self, id: i64) -> Option<String> {
@@ -279,11 +279,11 @@ impl Event<'_> {
             let call = said::call(self.chat()?, direction, phase);
             Ok(Call { from, to, agent, name: self.said.text("visitor.name"), ..call })
         };
-        let mut phases = vec![phase_of(self.chat()?, &format!("call-{status}"), told(phase)?)];
+        let mut phases = vec![Read::call(self.chat()?, &format!("call-{status}"), told(phase)?)];
         if let Some(url) = self.said.text("call.record_url") {
-            phases.push(phase_of(self.chat()?, "call-recorded", told(Phase::Recorded { url })?));
+            phases.push(Read::call(self.chat()?, "call-recorded", told(Phase::Recorded { url })?));
         }
-        Ok(reading(phases))
+        Ok(Reading::of(phases))
     }
 }
 
@@ -293,7 +293,7 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
-    let id = said::sample_id(SOURCE.name, &sample.nonce);
+    let id = sample.id();
     let event = json!({
         "event_name": "offline_message",
         "widget_id": "1",
@@ -301,7 +301,7 @@ fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
         "message": sample.text.as_deref().unwrap_or("Test"),
         "offline_message_id": id,
     });
-    said::post(shown::in_url(channel), JSON_TYPE, event.to_string())
+    SampleRequest::json(&event).below(shown::in_url(channel))
 }
 
 const HELP: &str = "\

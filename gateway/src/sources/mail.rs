@@ -15,7 +15,7 @@ use super::{
 };
 use crate::channel::Channel;
 use data_encoding::BASE64;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{Kind, Reply, Signal, Touch};
 use lead::text::cut;
 use lead::time::At;
@@ -301,24 +301,16 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let mut headers = vec![("content-type".to_owned(), "message/rfc822".to_owned())];
-    headers.extend(shown::header(channel));
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers,
-        body: written(channel, sample, now).into_bytes(),
-        expect: StatusCode::OK,
-    }
+    SampleRequest::post("message/rfc822", written(channel, sample, now)).with(shown::header(channel))
 }
 
 /// The message that a sample is about.
 pub(super) fn written(channel: &Channel, sample: &Sample, now: At) -> String {
     let date = chrono::DateTime::from_timestamp_millis(now.millis()).unwrap_or_default().to_rfc2822();
-    let name = sample.name.as_deref().unwrap_or("Test");
-    let from = sample.email.as_deref().unwrap_or("test@customer.example");
+    let name = sample.name();
+    let from = sample.email();
     let to = channel.address.as_deref().unwrap_or("sales@company.example");
-    let id = data_encoding::HEXLOWER.encode(&lead::ids::digest("mail sample", &[sample.nonce.as_bytes()]));
+    let id = sample.id();
     let words = [sample.text.as_deref().unwrap_or("Test"), sample.phone.as_deref().unwrap_or_default()].join("\r\n");
     let head = [
         ("From", format!("{} <{}>", encoded(name), one_line(from))),

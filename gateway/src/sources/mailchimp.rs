@@ -5,14 +5,14 @@
 //!
 //! From the vendor's guide to Marketing webhooks (mailchimp.com/developer).
 
-use super::renamed::{self, Names, Person, one};
+use super::renamed::{self, Names, Person};
 use super::{
-    Answer, BodyLimit, FORM_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, shown, urlencoded,
+    Answer, BodyLimit, FORM_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, shown,
+    urlencoded,
 };
 use crate::channel::Channel;
 use chrono::NaiveDateTime;
-use data_encoding::HEXLOWER;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::Kind;
 use lead::time::At;
 
@@ -41,7 +41,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         return Err(Refusal::MediaType);
     }
     let mut pairs = urlencoded::read(&request.body, request.charset())?;
-    match renamed::get(&pairs, "type") {
+    match fields::get(&pairs, "type") {
         Some("subscribe") => {}
         Some("unsubscribe") => return Ok(Reading::ignored("mailchimp.unsubscribe")),
         Some("cleaned") => return Ok(Reading::ignored("mailchimp.cleaned")),
@@ -51,15 +51,15 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         Some(_) => return Ok(Reading::ignored("mailchimp.other_event")),
         None => return Err(Refusal::Unreadable("the event has no type")),
     }
-    let fired_at = renamed::get(&pairs, "fired_at").map(str::to_owned);
+    let fired_at = fields::get(&pairs, "fired_at").map(str::to_owned);
     let member = renamed::take(&mut pairs, "data.id");
-    let list = renamed::get(&pairs, "data.list_id").unwrap_or_default().to_owned();
+    let list = fields::get(&pairs, "data.list_id").unwrap_or_default().to_owned();
     let id = member.zip(fired_at.as_ref()).map(|(member, at)| format!("{list} {member} {at}"));
     let person = Person { kind: Kind::List, network: SOURCE.name, id: None };
     let known = person.touch(renamed::rename(pairs, NAMES, channel), channel);
     let (mut touch, _) = known.ok_or(Refusal::Unreadable("the event names no subscriber"))?;
     touch.occurred_at = fired_at.and_then(|at| moment(&at));
-    Ok(one(renamed::read(touch, id, "subscribe")))
+    Ok(Reading::of([Read::touch(id, "subscribe", touch)]))
 }
 
 /// UTC, without saying so.
@@ -73,26 +73,18 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let member = HEXLOWER.encode(&lead::ids::digest("mailchimp sample", &[sample.nonce.as_bytes()]));
     let at = chrono::DateTime::from_timestamp_millis(now.millis()).unwrap_or_default();
     let fields = [
         ("type", "subscribe"),
         ("fired_at", &at.format("%Y-%m-%d %H:%M:%S").to_string()),
-        ("data[id]", &member),
+        ("data[id]", &sample.id()),
         ("data[list_id]", "test"),
-        ("data[email]", sample.email.as_deref().unwrap_or("test@customer.example")),
-        ("data[merges][FNAME]", sample.name.as_deref().unwrap_or("Test")),
+        ("data[email]", sample.email()),
+        ("data[merges][FNAME]", sample.name()),
         ("data[merges][PHONE]", sample.phone.as_deref().unwrap_or_default()),
         ("data[merges][MESSAGE]", sample.text.as_deref().unwrap_or_default()),
     ];
-    let kind = ("content-type".to_owned(), FORM_TYPE.to_owned());
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers: std::iter::once(kind).chain(shown::header(channel)).collect(),
-        body: urlencoded::write(&fields).into_bytes(),
-        expect: StatusCode::OK,
-    }
+    SampleRequest::form(&fields).with(shown::header(channel))
 }
 
 const HELP: &str = "\

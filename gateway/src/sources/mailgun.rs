@@ -12,12 +12,12 @@
 use super::carried::{self, Carried, Head};
 use super::posted::Posted;
 use super::{
-    Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting,
-    Source, Value, json, mail, signature, urlencoded,
+    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
+    Value, json, mail, signature,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::Kind;
 use lead::time::At;
 use std::borrow::Cow;
@@ -136,24 +136,18 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let timestamp = (now.millis() / 1000).to_string();
-    let token = HEXLOWER.encode(&lead::ids::digest("mailgun sample", &[sample.nonce.as_bytes()]));
+    let token = sample.id();
     let secret = signature::current(&channel.secrets).unwrap_or_default();
     let proof = signature::hmac_sha256(secret.as_bytes(), &[timestamp.as_bytes(), token.as_bytes()]);
     let fields = [
         ("recipient", channel.address.as_deref().unwrap_or("sales@company.example")),
-        ("sender", sample.email.as_deref().unwrap_or("test@customer.example")),
+        ("sender", sample.email()),
         ("body-mime", &mail::written(channel, sample, now)),
         ("timestamp", &timestamp),
         ("token", &token),
         ("signature", &HEXLOWER.encode(&proof)),
     ];
-    SampleRequest {
-        method: Method::POST,
-        path: "/mime".to_owned(),
-        headers: vec![("content-type".to_owned(), FORM_TYPE.to_owned())],
-        body: urlencoded::write(&fields).into_bytes(),
-        expect: StatusCode::OK,
-    }
+    SampleRequest::form(&fields).below("/mime")
 }
 
 const HELP: &str = "\

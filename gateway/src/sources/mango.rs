@@ -9,10 +9,10 @@
 //! - Ids come as numbers or quoted, so all values are taken as text.
 //! - A leg from an extension to an extension is between employees and no business of a customer.
 
-use super::said::{self, RECORDING_URL, Said, phase_of, reading};
+use super::said::{self, RECORDING_URL, Said};
 use super::{
-    Answer, BodyLimit, Denied, FORM_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, json, signature, urlencoded,
+    Answer, BodyLimit, Denied, FORM_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting,
+    Source, Value, json, signature, urlencoded,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
@@ -170,7 +170,7 @@ impl Event<'_> {
             _ => return Ok(Reading::ignored("mango.other_state")),
         };
         let word = format!("leg-{}", self.said.get("seq").or(self.said.get("call_state")).unwrap_or_default());
-        Ok(reading(vec![phase_of(leg, &word, self.call(direction, phase, self.at("timestamp"))?)]))
+        Ok(Reading::of([Read::call(leg, &word, self.call(direction, phase, self.at("timestamp"))?)]))
     }
 
     fn answered_by(&self) -> AnsweredBy {
@@ -194,14 +194,14 @@ impl Event<'_> {
         let (began, talk, ended) = (self.at("create_time"), self.at("talk_time"), self.at("end_time"));
         let talk_s = talk.zip(ended).and_then(|(talk, end)| u32::try_from(end.since(talk).as_secs()).ok());
         let talk_s = talk_s.or_else(|| self.said.seconds("talk_time").filter(|seconds| *seconds == 0));
-        let told = |word, phase, at| Ok(phase_of(self.entry()?, word, self.call(direction, phase, at)?));
+        let told = |word, phase, at| Ok(Read::call(self.entry()?, word, self.call(direction, phase, at)?));
         let mut phases = vec![told("began", Phase::Ringing, began)?];
         if talk.is_some() {
             phases.push(told("answered", Phase::Answered { by: AnsweredBy::Human }, talk)?);
         }
         let cause = self.said.text("disconnect_reason");
         phases.push(told("ended", Phase::Ended { talk_s, cause }, ended)?);
-        Ok(reading(phases))
+        Ok(Reading::of(phases))
     }
 
     fn recording(&self) -> Result<Reading, Refusal> {
@@ -210,7 +210,7 @@ impl Event<'_> {
             return Ok(Reading::ignored("mango.recording_without_address"));
         };
         let recorded = said::call(self.entry()?, Direction::Inbound, Phase::Recorded { url });
-        Ok(reading(vec![phase_of(id, "recorded", recorded)]))
+        Ok(Reading::of([Read::call(id, "recorded", recorded)]))
     }
 }
 
@@ -219,7 +219,7 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let id = said::sample_id(SOURCE.name, &sample.nonce);
+    let id = sample.id();
     let mut event = json!({
         "entry_id": id,
         "call_id": format!("{id}:1"),
@@ -236,8 +236,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let (text, key) = (event.to_string(), channel.setting(KEY.name).unwrap_or_default());
     let salt = signature::current(&channel.secrets).unwrap_or_default();
     let sign = String::from_utf8_lossy(&proof(key, text.as_bytes(), salt.as_bytes())).into_owned();
-    let body = urlencoded::write(&[("vpbx_api_key", key), ("sign", &sign), ("json", &text)]);
-    said::post("/events/call".to_owned(), FORM_TYPE, body)
+    SampleRequest::form(&[("vpbx_api_key", key), ("sign", &sign), ("json", &text)]).below("/events/call")
 }
 
 const HELP: &str = "\

@@ -8,10 +8,11 @@
 
 use super::renamed::{self, Names, Person};
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown,
+    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, json,
+    shown,
 };
 use crate::channel::Channel;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::Kind;
 use lead::time::At;
 
@@ -48,13 +49,13 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         return Ok(Reading::ignored("manychat.empty"));
     }
     let id = renamed::take(&mut pairs, "id");
-    let occurred_at = renamed::get(&pairs, "last_interaction").and_then(At::parse);
+    let occurred_at = fields::get(&pairs, "last_interaction").and_then(At::parse);
     let person = Person { kind: Kind::Chat, network: SOURCE.name, id };
     let (mut touch, post) = person
         .touch(renamed::rename(pairs, NAMES, channel), channel)
         .ok_or(Refusal::Unreadable("the request names no contact"))?;
     touch.occurred_at = touch.occurred_at.or(occurred_at);
-    Ok(renamed::one(renamed::read(touch, post, SOURCE.name)))
+    Ok(Reading::of([Read::touch(post, SOURCE.name, touch)]))
 }
 
 /// A dynamic block that says nothing: the flow goes on as it was built.
@@ -66,20 +67,14 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let at = chrono::DateTime::from_timestamp_millis(now.millis()).unwrap_or_default().to_rfc3339();
     let body = serde_json::json!({
         "id": sample.nonce,
-        "name": sample.name.as_deref().unwrap_or("Test"),
+        "name": sample.name(),
         "phone": sample.phone,
         "email": sample.email,
         "last_input_text": sample.text,
         "last_interaction": at,
         "custom_fields": {"leadgate_id": sample.nonce},
     });
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers: shown::json_headers(channel),
-        body: body.to_string().into_bytes(),
-        expect: StatusCode::OK,
-    }
+    SampleRequest::json(&body).with(shown::header(channel))
 }
 
 const HELP: &str = "\

@@ -13,7 +13,7 @@ use super::item::Item;
 use super::talk::{self, Told};
 use super::{BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, fields, meta};
 use crate::channel::Channel;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{Kind, Touch};
 use lead::time::At;
 use serde_json::json;
@@ -204,7 +204,7 @@ fn by_a_person(item: &Item<'_>, channel: &Channel) -> bool {
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let number = talk::sample_number(&sample.nonce);
+    let number = sample.number();
     let page = channel.address.as_deref().unwrap_or("1");
     let event = json!({
         "sender": {"id": number.to_string()},
@@ -212,11 +212,11 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         "timestamp": now.millis(),
         "message": {
             "mid": format!("m_sample{number}"),
-            "text": talk::sample_words(sample, &[&sample.name, &sample.phone, &sample.email]),
+            "text": sample.words(&[&sample.name, &sample.phone, &sample.email]),
         },
     });
     let body = json!({"object": "page", "entry": [{"id": page, "time": now.millis(), "messaging": [event]}]});
-    talk::sample(&body, |body| meta::header(channel, body), StatusCode::OK)
+    SampleRequest::json(&body).signed(|body| meta::header(channel, body))
 }
 
 const HELP: &str = "\

@@ -6,15 +6,15 @@
 //! - What the webhook loses is asked for, see `meta_leads_poll`.
 //! - A lead that Meta's Lead Ads Testing Tool filled in is known by its words alone; no field says it is a test.
 
-use super::fields::{self, Pairs};
-use super::submission::{self, elements, get, of};
+use super::fields::{self, Pairs, get};
+use super::submission::{self, elements, of};
 use super::{
-    BodyLimit, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, json, meta,
-    meta_leads_poll as poll, reconcile,
+    BodyLimit, Needed, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, json,
+    meta, meta_leads_poll as poll, reconcile,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{Kind, Touch};
 use lead::time::At;
 use serde_json::json;
@@ -73,7 +73,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
             continue;
         };
         match lead(document, &event, channel) {
-            Ok(Some(touch)) => reading.signals.push(submission::once(SOURCE.name, Some(id.to_owned()), touch)),
+            Ok(Some(touch)) => reading.signals.push(Read::touch(Some(id.to_owned()), SOURCE.name, touch)),
             Ok(None) => reading.ignored.push("meta_leads.test"),
             Err(_) => reading.signals.push(submission::unreadable(id, "the lead's document cannot be read")),
         }
@@ -125,14 +125,11 @@ fn lead(document: &[u8], event: &Pairs<'_>, channel: &Channel) -> Result<Option<
 
 /// The ids of a lead that only Graph can know: a real gateway gets as far as asking for it.
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let bytes = lead::ids::digest("meta sample", &[sample.nonce.as_bytes()]);
-    let id = u64::from_be_bytes(bytes[..8].try_into().expect("a digest has 16 bytes")) >> 12;
-    let value = json!({"leadgen_id": id.to_string(), "page_id": "111", "form_id": "222",
+    let value = json!({"leadgen_id": sample.number().to_string(), "page_id": "111", "form_id": "222",
         "created_time": now.millis() / 1000});
     let entry = json!({"id": "111", "time": now.millis() / 1000, "changes": [{"field": "leadgen", "value": value}]});
-    let body = json!({"object": "page", "entry": [entry]}).to_string();
-    let headers = meta::header(channel, body.as_bytes());
-    submission::json_sample(body, headers.into_iter().collect(), StatusCode::OK)
+    let body = json!({"object": "page", "entry": [entry]});
+    SampleRequest::json(&body).signed(|body| meta::header(channel, body))
 }
 
 const HELP: &str = "\

@@ -6,7 +6,8 @@
 //!
 //! Beside the sources lie the readers they share: [`json`], [`urlencoded`] and [`multipart`] turn a body into ordered
 //! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`phases`] into calls,
-//! [`signature`] compares proofs. Chats also share [`item`], which asks a JSON object by path, and [`talk`], which makes
+//! [`signature`] compares proofs, [`sample`] writes what a
+//! provider would send. Chats also share [`item`], which asks a JSON object by path, and [`talk`], which makes
 //! touches and replies of messages. [`reconcile`] is for providers
 //! that can be asked for what their webhook lost.
 
@@ -45,6 +46,7 @@ mod meta;
 pub mod meta_leads;
 pub(crate) mod meta_leads_poll;
 mod multipart;
+mod number;
 mod phases;
 pub mod plivo;
 mod plivo_proof;
@@ -53,6 +55,7 @@ pub mod postmark;
 pub(crate) mod reconcile;
 mod renamed;
 mod said;
+mod sample;
 pub mod sendgrid;
 pub mod sendpulse;
 pub mod ses;
@@ -80,10 +83,12 @@ pub mod whatsapp;
 pub mod wordpress;
 pub mod zadarma;
 
+pub use sample::{Sample, SampleRequest};
+
 use crate::channel::Channel;
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
-use lead::entry::{Kind, Signal};
+use http::{HeaderMap, Method};
+use lead::entry::{Call, Kind, Signal, Touch};
 use lead::time::At;
 use std::collections::BTreeMap;
 
@@ -269,6 +274,19 @@ impl Request {
     fn is(&self, media_type: &str) -> bool {
         self.media_type().eq_ignore_ascii_case(media_type)
     }
+
+    /// The query of a GET, a form with flat names, or JSON.
+    fn pairs(&self) -> Result<fields::Pairs<'_>, Refusal> {
+        if self.method == Method::GET {
+            urlencoded::flat(self.query.as_bytes())
+        } else if self.is(FORM_TYPE) {
+            urlencoded::flat(&self.body)
+        } else if self.is(JSON_TYPE) {
+            json::read(&self.body)
+        } else {
+            Err(Refusal::MediaType)
+        }
+    }
 }
 
 fn media_type(content_type: &str) -> &str {
@@ -307,6 +325,10 @@ impl Reading {
     pub(crate) fn ignored(what: &'static str) -> Self {
         Self { signals: Vec::new(), ignored: vec![what] }
     }
+
+    fn of(signals: impl Into<Vec<Read>>) -> Self {
+        Self { signals: signals.into(), ignored: Vec::new() }
+    }
 }
 
 /// One signal and how its redelivery is recognised.
@@ -315,6 +337,18 @@ pub struct Read {
     /// `(event id, phase)` where the provider has one. Without it the content is compared.
     pub id: Option<(String, String)>,
     pub signal: Signal,
+}
+
+impl Read {
+    /// The same id and word are the same event.
+    fn touch(id: Option<String>, word: &str, touch: Touch) -> Self {
+        Self { id: id.map(|id| (id, word.to_owned())), signal: Signal::Touch(Box::new(touch)) }
+    }
+
+    /// The same leg in the same state is the same event.
+    fn call(leg: &str, state: &str, call: Call) -> Self {
+        Self { id: Some((leg.to_owned(), state.to_owned())), signal: Signal::Call(Box::new(call)) }
+    }
 }
 
 /// Why nothing could be read.
@@ -355,26 +389,4 @@ pub enum Answer {
     SeeOther(String),
     /// 302, for whoever copies a service that answers so.
     Found(String),
-}
-
-/// Who a sample request is about.
-#[derive(Clone, Debug, Default)]
-pub struct Sample {
-    pub name: Option<String>,
-    pub phone: Option<String>,
-    pub email: Option<String>,
-    pub text: Option<String>,
-    /// Makes this sample's provider id its own.
-    pub nonce: String,
-}
-
-#[derive(Debug)]
-pub struct SampleRequest {
-    pub method: Method,
-    /// Below the channel's URL: `""`, `"/voice"`, `"?a=b"`.
-    pub path: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-    /// What a successful answer looks like.
-    pub expect: StatusCode,
 }

@@ -3,11 +3,13 @@
 //! A channel's `fields` may give any field a name of ours: `name` and `agent` have a place of their own in a call,
 //! every other name is an attribute.
 
-use super::fields::Pairs;
-use super::{FORM_TYPE, JSON_TYPE, Read, Reading, Refusal, Request, Setting, Value as Kind, json, urlencoded};
+use super::fields::{self, Pairs};
+
+use super::{Refusal, Request, Setting, Value as Kind, number};
+
 use crate::channel::Channel;
-use http::Method;
-use lead::entry::{AnsweredBy, Attributes, Call, Direction, Phase, Signal};
+use lead::entry::{AnsweredBy, Attributes, Call, Direction, Phase};
+
 use lead::text::cut;
 use lead::time::At;
 use serde_json::Value;
@@ -55,22 +57,12 @@ pub(super) struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// The query of a GET, a form, or JSON.
     pub(super) fn of(
         request: &'a Request,
         channel: &'a Channel,
         used: &'static [&'static str],
     ) -> Result<Self, Refusal> {
-        let fields = if request.method == Method::GET {
-            urlencoded::flat(request.query.as_bytes())?
-        } else if request.is(FORM_TYPE) {
-            urlencoded::flat(&request.body)?
-        } else if request.is(JSON_TYPE) {
-            json::read(&request.body)?
-        } else {
-            return Err(Refusal::MediaType);
-        };
-        Ok(Self { fields, channel, used, wrappers: &[], received_at: request.received_at })
+        Ok(Self { fields: request.pairs()?, channel, used, wrappers: &[], received_at: request.received_at })
     }
 
     /// Names without these beginnings, which only wrap.
@@ -85,8 +77,7 @@ impl<'a> Event<'a> {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.fields.iter().find(|(known, _)| known == name)?;
-        Some(value.trim()).filter(|value| !value.is_empty())
+        fields::get(&self.fields, name)
     }
 
     /// The first of these that says anything.
@@ -107,7 +98,7 @@ impl<'a> Event<'a> {
     }
 
     pub(super) fn number(&self, name: &str) -> Option<String> {
-        self.get(name).map(international)
+        self.get(name).map(number::with_country)
     }
 
     /// When a talk of this length began, if it ended then or, where nobody says when, now.
@@ -172,27 +163,7 @@ pub(super) fn keep(attributes: &mut Attributes, name: &str, value: &str) {
 }
 
 pub(super) fn bare_call(id: &str, phase: Phase) -> Call {
-    Call {
-        id: cut(id, LONGEST).to_owned(),
-        direction: Direction::Inbound,
-        from: None,
-        to: None,
-        agent: None,
-        routed_to: None,
-        phase,
-        occurred_at: None,
-        name: None,
-        attributes: Attributes::new(),
-    }
-}
-
-/// The same leg in the same state is the same event.
-pub(super) fn once(leg: &str, state: &str, call: Call) -> Read {
-    Read { id: Some((leg.to_owned(), state.to_owned())), signal: Signal::Call(Box::new(call)) }
-}
-
-pub(super) fn reading(signals: Vec<Read>) -> Reading {
-    Reading { signals, ignored: Vec::new() }
+    Call::new(cut(id, LONGEST).to_owned(), Direction::Inbound, phase)
 }
 
 pub(super) fn ended(talk_s: Option<u32>, cause: Option<&str>) -> Phase {
@@ -206,36 +177,12 @@ pub(super) fn person(said: &str) -> String {
         Some(("sip" | "sips", address)) => address.split('@').next().unwrap_or(address),
         _ => said,
     };
-    international(bare)
-}
-
-/// A number that a provider writes with its country code and without the plus. Extensions and names stay as they are.
-pub(super) fn international(number: &str) -> String {
-    let number = cut(number.trim(), LONGEST);
-    let digits = number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0');
-    if digits && (9..=15).contains(&number.len()) { format!("+{number}") } else { number.to_owned() }
+    number::with_country(bare)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_a_whole_number_with_its_country_gets_a_plus() {
-        for (said, number) in [
-            ("74950000001", "+74950000001"),
-            (" 15550101234 ", "+15550101234"),
-            ("+74950000001", "+74950000001"),
-            ("101", "101"),
-            ("12345678", "12345678"),
-            ("074950000001", "074950000001"),
-            ("anonymous", "anonymous"),
-            ("1234567890123456", "1234567890123456"),
-            ("", ""),
-        ] {
-            assert_eq!(international(said), number, "{said}");
-        }
-    }
 
     #[test]
     fn a_person_is_named_as_the_staff_list_names_him() {

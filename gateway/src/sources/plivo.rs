@@ -6,13 +6,10 @@
 //!
 //! Assumption: one leg reaches each state once, so leg and state are the id of an event; Plivo gives none.
 
-use super::phases::{Event, ended, once, person, reading};
-use super::{
-    Answer, BodyLimit, FORM_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, plivo_proof,
-    urlencoded,
-};
+use super::phases::{Event, ended, person};
+use super::{Answer, BodyLimit, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, plivo_proof};
 use crate::channel::Channel;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{AnsweredBy, Call, Direction, Kind, Phase};
 use lead::time::At;
 
@@ -62,12 +59,12 @@ fn dialled(event: &Event<'_>, call: &str, action: &str) -> Reading {
     let agent = event.get("DialBLegTo").map(person);
     let talk_s = event.seconds("DialBLegDuration").filter(|talk_s| *talk_s > 0);
     let told = |phase, occurred_at| Call { agent: agent.clone(), occurred_at, ..event.call(call, phase) };
-    let answered = |occurred_at| once(leg, "answered", told(HUMAN, occurred_at));
+    let answered = |occurred_at| Read::call(leg, "answered", told(HUMAN, occurred_at));
     match (action, talk_s) {
-        ("answer" | "connected", _) => reading(vec![answered(None)]),
+        ("answer" | "connected", _) => Reading::of([answered(None)]),
         ("hangup", Some(_)) => {
             let end = told(ended(talk_s, event.get("DialBLegHangupCause")), None);
-            reading(vec![answered(event.began(None, talk_s)), once(leg, "ended", end)])
+            Reading::of([answered(event.began(None, talk_s)), Read::call(leg, "ended", end)])
         }
         // The call goes on: another leg may ring or talk.
         ("hangup", None) => Reading::ignored("plivo.leg_unanswered"),
@@ -84,15 +81,15 @@ fn dial_over(event: &Event<'_>, call: &str, status: &str) -> Reading {
     let mut signals = Vec::new();
     if status == "completed" {
         let occurred_at = event.began(None, talk_s);
-        signals.push(once(leg, "answered", Call { occurred_at, ..with_parties(event, call, HUMAN) }));
+        signals.push(Read::call(leg, "answered", Call { occurred_at, ..with_parties(event, call, HUMAN) }));
     }
-    signals.push(once(leg, "dial-ended", with_parties(event, call, ended(talk_s, Some(status)))));
-    reading(signals)
+    signals.push(Read::call(leg, "dial-ended", with_parties(event, call, ended(talk_s, Some(status)))));
+    Reading::of(signals)
 }
 
 fn recorded(event: &Event<'_>, call: &str, url: &str) -> Reading {
     let id = event.get("RecordingID").unwrap_or(url);
-    reading(vec![once(id, "recorded", event.call(call, Phase::Recorded { url: url.to_owned() }))])
+    Reading::of([Read::call(id, "recorded", event.call(call, Phase::Recorded { url: url.to_owned() }))])
 }
 
 /// The leg that runs our XML: a customer's, or one we placed by API.
@@ -100,7 +97,7 @@ fn own_leg(event: &Event<'_>, call: &str) -> Reading {
     let Some(status) = event.get("CallStatus") else { return Reading::ignored("plivo.other_event") };
     let (outbound, by) = (is_outbound(event), own_answer(event));
     let talk_s = event.seconds("Duration").filter(|_| outbound && by == AnsweredBy::Human);
-    let told = |state, phase| reading(vec![once(call, state, with_parties(event, call, phase))]);
+    let told = |state, phase| Reading::of([Read::call(call, state, with_parties(event, call, phase))]);
     match status {
         "ringing" => told("ringing", Phase::Ringing),
         "in-progress" => told("answered", Phase::Answered { by }),
@@ -146,10 +143,7 @@ fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
         ("To", channel.address.as_deref().unwrap_or("15005550001")),
     ];
     fields.extend(sample.name.as_deref().map(|name| ("CallerName", name)));
-    let body = urlencoded::write(&fields).into_bytes();
-    let mut headers = vec![("content-type".to_owned(), FORM_TYPE.to_owned())];
-    headers.extend(plivo_proof::headers(channel, &fields, &sample.nonce));
-    SampleRequest { method: Method::POST, path: String::new(), headers, body, expect: StatusCode::OK }
+    SampleRequest::form(&fields).with(plivo_proof::headers(channel, &fields, &sample.nonce))
 }
 
 const HELP: &str = "\

@@ -11,7 +11,7 @@ use super::{
     Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail, shown,
 };
 use crate::channel::Channel;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::Kind;
 use lead::time::At;
 use serde::Deserialize;
@@ -174,13 +174,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         "RawEmail": mail::written(channel, sample, now),
         "Attachments": [],
     });
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers: shown::json_headers(channel),
-        body: body.to_string().into_bytes(),
-        expect: StatusCode::OK,
-    }
+    SampleRequest::json(&body).with(shown::header(channel))
 }
 
 const HELP: &str = "\

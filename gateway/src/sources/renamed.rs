@@ -2,7 +2,6 @@
 //! them, so that what nobody understands is kept there as it came.
 
 use super::fields::{self, Pairs};
-use super::{Read, Reading, Signal};
 use crate::channel::Channel;
 use lead::entry::{Handle, Kind, Touch};
 use lead::text::cut;
@@ -40,14 +39,9 @@ fn is_unfilled(value: &str) -> bool {
     (value.starts_with("{{") && value.ends_with("}}")) || value == "NOT SET"
 }
 
-pub(super) fn get<'p>(pairs: &'p Pairs<'_>, path: &str) -> Option<&'p str> {
-    let (_, value) = pairs.iter().find(|(known, _)| known == path)?;
-    Some(value.trim()).filter(|value| !value.is_empty())
-}
-
 /// Moves an id out: it is no attribute.
 pub(super) fn take(pairs: &mut Pairs<'_>, path: &str) -> Option<String> {
-    let id = get(pairs, path).map(|id| cut(id, LONGEST_ID).to_owned());
+    let id = fields::get(pairs, path).map(|id| cut(id, LONGEST_ID).to_owned());
     pairs.retain(|(known, _)| known != path);
     id
 }
@@ -65,30 +59,9 @@ impl Person {
         let mut touch = Touch::new(self.kind);
         touch.handles.extend(self.id.map(|id| Handle { kind: self.network.to_owned(), id }));
         let service = fields::fill(&mut touch, pairs, channel);
-        if let Some(text) = touch.text.as_deref().filter(|_| touch.phones.is_empty()) {
-            touch.text_phones = fields::phones_in(text, channel.region);
-        }
+        fields::hear(&mut touch, channel);
         let somebody = !(touch.handles.is_empty() && touch.phones.is_empty() && touch.emails.is_empty());
         somebody.then_some((touch, service.post_id))
-    }
-}
-
-/// A touch that is known again by its id where it has one.
-pub(super) fn read(touch: Touch, id: Option<String>, phase: &str) -> Read {
-    Read { id: id.map(|id| (id, phase.to_owned())), signal: Signal::Touch(Box::new(touch)) }
-}
-
-pub(super) fn one(read: Read) -> Reading {
-    Reading { signals: vec![read], ignored: Vec::new() }
-}
-
-/// A number of digits only is an international one, where its country would not write it so at home.
-pub(super) fn international(touch: &mut Touch) {
-    for phone in &mut touch.phones {
-        let digits = (11..=15).contains(&phone.len()) && phone.bytes().all(|byte| byte.is_ascii_digit());
-        if digits && !phone.starts_with(['0', '8']) {
-            phone.insert(0, '+');
-        }
     }
 }
 

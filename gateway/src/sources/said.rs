@@ -4,11 +4,9 @@
 //! for is kept as an attribute.
 
 use super::fields::{self, Pairs};
-use super::{Read, Reading, SampleRequest, Setting, Value};
+use super::{Setting, Value, number};
 use crate::channel::Channel;
-use data_encoding::HEXLOWER;
-use http::{Method, StatusCode};
-use lead::entry::{Attributes, Call, Direction, Kind, Phase, Signal, Touch};
+use lead::entry::{Attributes, Call, Direction, Kind, Phase, Touch};
 use lead::text::cut;
 use lead::time::At;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -22,8 +20,7 @@ pub(super) struct Said<'a>(pub(super) Pairs<'a>);
 impl Said<'_> {
     /// The first value that is not blank.
     pub(super) fn get(&self, path: &str) -> Option<&str> {
-        let mut values = self.0.iter().filter(|(known, _)| known == path).map(|(_, value)| value.trim());
-        values.find(|value| !value.is_empty())
+        fields::get(&self.0, path)
     }
 
     pub(super) fn text(&self, path: &str) -> Option<String> {
@@ -39,7 +36,7 @@ impl Said<'_> {
     }
 
     pub(super) fn phone(&self, path: &str) -> Option<String> {
-        self.get(path).map(international)
+        self.get(path).map(number::perhaps_with_country)
     }
 
     /// All fields but those that a source has a place for.
@@ -61,27 +58,9 @@ pub(super) fn only<'p>(pairs: &'p Pairs<'_>, path: &str) -> Option<&'p str> {
     if values.next().is_some() { None } else { Some(value) }
 }
 
-/// `74951234567` is a whole number without its plus; eleven digits that begin with 8 are dialled within the country.
-pub(super) fn international(number: &str) -> String {
-    let digits = (11..=15).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
-    let within = number.starts_with('0') || (number.starts_with('8') && number.len() == 11);
-    if digits && !within { format!("+{number}") } else { cut(number, LONGEST).to_owned() }
-}
-
-/// A phase of a call of which only its id is known.
+/// A phase of a call, told by its id.
 pub(super) fn call(id: &str, direction: Direction, phase: Phase) -> Call {
-    Call {
-        id: cut(id, LONGEST).to_owned(),
-        direction,
-        from: None,
-        to: None,
-        agent: None,
-        routed_to: None,
-        phase,
-        occurred_at: None,
-        name: None,
-        attributes: Attributes::new(),
-    }
+    Call::new(cut(id, LONGEST).to_owned(), direction, phase)
 }
 
 /// The setting of providers that tell the id of a recording and not its address.
@@ -111,46 +90,9 @@ pub(super) fn local(channel: &Channel, text: &str) -> Option<At> {
     At::local(text, channel.setting(TIME_ZONE.name)?)
 }
 
-pub(super) fn reading(signals: Vec<Read>) -> Reading {
-    Reading { signals, ignored: Vec::new() }
-}
-
-/// One phase of a call; the same id and word are the same event.
-pub(super) fn phase_of(id: &str, word: &str, call: Call) -> Read {
-    Read { id: Some((id.to_owned(), word.to_owned())), signal: Signal::Call(Box::new(call)) }
-}
-
-/// A touch that the provider has an id for; the same id and word are the same event.
-pub(super) fn touched(id: Option<String>, word: &str, touch: Touch) -> Read {
-    Read { id: id.map(|id| (id, word.to_owned())), signal: Signal::Touch(Box::new(touch)) }
-}
-
-/// Who gave no phone in a field may have written it.
-pub(super) fn hear(touch: &mut Touch, channel: &Channel) {
-    if let Some(text) = touch.text.as_deref().filter(|_| touch.phones.is_empty()) {
-        touch.text_phones = fields::phones_in(text, channel.region);
-    }
-}
-
-/// The provider's id of a sample.
-pub(super) fn sample_id(source: &str, nonce: &str) -> String {
-    HEXLOWER.encode(&lead::ids::digest("sample", &[source.as_bytes(), nonce.as_bytes()]))
-}
-
 /// A number as most providers of this market write it.
 pub(super) fn without_plus<'n>(number: Option<&'n str>, other: &'n str) -> &'n str {
     number.unwrap_or(other).trim_start_matches('+')
-}
-
-/// A sample that is answered 200.
-pub(super) fn post(path: String, media_type: &str, body: String) -> SampleRequest {
-    SampleRequest {
-        method: Method::POST,
-        path,
-        headers: vec![("content-type".to_owned(), media_type.to_owned())],
-        body: body.into_bytes(),
-        expect: StatusCode::OK,
-    }
 }
 
 #[cfg(test)]
@@ -159,24 +101,6 @@ mod tests {
 
     fn pairs(text: &str) -> Pairs<'_> {
         super::super::urlencoded::flat(text.as_bytes()).unwrap_or_default()
-    }
-
-    #[test]
-    fn a_number_without_its_plus_gets_it_and_others_stay() {
-        for (said, meant) in [
-            ("74951234567", "+74951234567"),
-            ("380441234567", "+380441234567"),
-            ("88005553535", "88005553535"),
-            ("861012345678", "+861012345678"),
-            ("4951234567", "4951234567"),
-            ("+74951234567", "+74951234567"),
-            ("sip:anna@pbx.example", "sip:anna@pbx.example"),
-            ("101", "101"),
-            ("007495123456", "007495123456"),
-            ("1234567890123456", "1234567890123456"),
-        ] {
-            assert_eq!(international(said), meant);
-        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::channel::Channel;
 use data_encoding::BASE64;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::Kind;
 use lead::time::At;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
@@ -136,20 +136,14 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let to = channel.address.as_deref().unwrap_or("sales@company.example");
-    let from = sample.email.as_deref().unwrap_or("test@customer.example");
+    let from = sample.email();
     let envelope = serde_json::json!({"to": [to], "from": from}).to_string();
     let fields = [("email", mail::written(channel, sample, now)), ("envelope", envelope)];
     let parts = fields.map(|(name, value)| {
         format!("--leadgate\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
     });
-    let kind = "multipart/form-data; boundary=leadgate".to_owned();
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers: std::iter::once(("content-type".to_owned(), kind)).chain(shown::header(channel)).collect(),
-        body: format!("{}--leadgate--\r\n", parts.concat()).into_bytes(),
-        expect: StatusCode::OK,
-    }
+    let body = format!("{}--leadgate--\r\n", parts.concat());
+    SampleRequest::post("multipart/form-data; boundary=leadgate", body).with(shown::header(channel))
 }
 
 const HELP: &str = "\

@@ -8,14 +8,14 @@
 //!
 //! From the vendor's documentation of chatbot webhooks and of webhooks of the mail service; some events have two names.
 
-use super::fields::Pairs;
+use super::fields::{self, Pairs};
 use super::renamed::{self, Names, Person};
 use super::{
     Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, json, shown,
+    Value, json, number, shown,
 };
 use crate::channel::Channel;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{Handle, Kind, Reply, Signal, Unreadable};
 use lead::time::At;
 use serde_json::value::RawValue;
@@ -97,7 +97,7 @@ enum Said {
 
 fn event(item: &[u8], channel: &Channel) -> Result<Said, Refusal> {
     let pairs = json::read(item)?;
-    match (renamed::get(&pairs, "title"), renamed::get(&pairs, "event")) {
+    match (fields::get(&pairs, "title"), fields::get(&pairs, "event")) {
         (Some(title), _) => {
             let title = title.to_owned();
             chat(pairs, &title, channel)
@@ -129,20 +129,20 @@ fn chat(mut pairs: Pairs<'_>, title: &str, channel: &Channel) -> Result<Said, Re
     }
     let id = renamed::take(&mut pairs, "contact.id").ok_or(Refusal::Unreadable("the event names no contact"))?;
     let at = renamed::take(&mut pairs, "date").and_then(|date| moment(&date));
-    let message = renamed::get(&pairs, "info.message.id").map(|message| format!("{id} {message}"));
+    let message = fields::get(&pairs, "info.message.id").map(|message| format!("{id} {message}"));
     if outgoing {
         return Ok(Said::Signal(Box::new(reply(id, at, message))));
     }
-    if renamed::get(&pairs, "contact.last_message").is_none() {
-        let text = renamed::get(&pairs, "info.message.channel_data.message.text").map(str::to_owned);
+    if fields::get(&pairs, "contact.last_message").is_none() {
+        let text = fields::get(&pairs, "info.message.channel_data.message.text").map(str::to_owned);
         pairs.extend(text.map(|text| ("message".into(), text.into())));
     }
     let person = Person { kind: Kind::Chat, network: SOURCE.name, id: Some(id) };
     let known = person.touch(renamed::rename(pairs, NAMES, channel), channel);
     let (mut touch, _) = known.ok_or(Refusal::Unreadable("the event names no contact"))?;
-    renamed::international(&mut touch);
+    touch.phones.iter_mut().for_each(|phone| *phone = number::perhaps_with_country(phone));
     touch.occurred_at = at;
-    Ok(Said::Signal(Box::new(renamed::read(touch, message, title))))
+    Ok(Said::Signal(Box::new(Read::touch(message, title, touch))))
 }
 
 fn reply(id: String, occurred_at: Option<At>, message: Option<String>) -> Read {
@@ -164,13 +164,13 @@ fn list(mut pairs: Pairs<'_>, event: &str, channel: &Channel) -> Result<Said, Re
         _ => return Ok(Said::Nothing("sendpulse.mailing")),
     }
     let at = renamed::take(&mut pairs, "timestamp");
-    let of = |name| renamed::get(&pairs, name).unwrap_or_default().to_owned();
+    let of = |name| fields::get(&pairs, name).unwrap_or_default().to_owned();
     let id = at.as_ref().map(|at| format!("{} {} {at}", of("email"), of("book_id")));
     let person = Person { kind: Kind::List, network: SOURCE.name, id: None };
     let known = person.touch(renamed::rename(pairs, NAMES, channel), channel);
     let (mut touch, _) = known.ok_or(Refusal::Unreadable("the event names no address"))?;
     touch.occurred_at = at.and_then(|at| moment(&at));
-    Ok(Said::Signal(Box::new(renamed::read(touch, id, event))))
+    Ok(Said::Signal(Box::new(Read::touch(id, event, touch))))
 }
 
 /// Seconds, or milliseconds as chatbots count.
@@ -187,7 +187,7 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let contact = serde_json::json!({
         "id": sample.nonce,
-        "name": sample.name.as_deref().unwrap_or("Test"),
+        "name": sample.name(),
         "phone": sample.phone,
         "email": sample.email,
         "last_message": sample.text,
@@ -200,13 +200,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         "info": {"message": {"id": sample.nonce}},
         "date": now.millis(),
     }]);
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers: shown::json_headers(channel),
-        body: body.to_string().into_bytes(),
-        expect: StatusCode::OK,
-    }
+    SampleRequest::json(&body).with(shown::header(channel))
 }
 
 const HELP: &str = "\

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::channel::Channel;
 use data_encoding::{BASE64, BASE64_MIME_PERMISSIVE};
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{Kind, Signal};
 use lead::time::At;
 use serde::Deserialize;
@@ -202,14 +202,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         "TopicArn": channel.setting(sns::TOPICS.name),
         "Message": message.to_string(),
     });
-    let kind = ("content-type".to_owned(), "text/plain; charset=UTF-8".to_owned());
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers: std::iter::once(kind).chain(shown::header(channel)).collect(),
-        body: envelope.to_string().into_bytes(),
-        expect: StatusCode::OK,
-    }
+    SampleRequest::post("text/plain; charset=UTF-8", envelope.to_string()).with(shown::header(channel))
 }
 
 const HELP: &str = "\

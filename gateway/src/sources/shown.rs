@@ -2,7 +2,7 @@
 //! token, in the header `X-Api-Key` or in the query as `key`. Where its address alone can be kept secret, the address's
 //! own key, which the edge has compared already, is enough.
 
-use super::{Denied, JSON_TYPE, Request, signature, urlencoded};
+use super::{Denied, Request, signature, urlencoded};
 use crate::channel::Channel;
 use data_encoding::BASE64;
 
@@ -61,9 +61,4 @@ pub(super) fn in_url(channel: &Channel) -> String {
 pub(super) fn header(channel: &Channel) -> Option<(String, String)> {
     let secret = signature::current(&channel.secrets)?;
     Some(("authorization".to_owned(), format!("Basic {}", BASE64.encode(format!("leadgate:{secret}").as_bytes()))))
-}
-
-/// The headers of a sample whose body is JSON.
-pub(super) fn json_headers(channel: &Channel) -> Vec<(String, String)> {
-    std::iter::once(("content-type".to_owned(), JSON_TYPE.to_owned())).chain(header(channel)).collect()
 }

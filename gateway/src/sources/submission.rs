@@ -1,9 +1,8 @@
 //! How does a form that a known provider sends become a reading? What the readers of such forms share.
 
 use super::fields::{self, Pairs, Service};
-use super::{JSON_TYPE, Read, Reading, Sample, SampleRequest, aliases, form};
+use super::{JSON_TYPE, Read, Reading, aliases, form};
 use crate::channel::Channel;
-use http::{Method, StatusCode};
 use lead::entry::{Kind, Signal, Touch, Unreadable};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
@@ -19,9 +18,7 @@ pub(super) fn touch(pairs: Pairs<'_>, files: Vec<Value>, channel: &Channel) -> (
     if !files.is_empty() {
         touch.attributes.insert("files".to_owned(), Value::Array(files));
     }
-    if let Some(text) = touch.text.as_deref().filter(|_| touch.phones.is_empty()) {
-        touch.text_phones = fields::phones_in(text, channel.region);
-    }
+    fields::hear(&mut touch, channel);
     (touch, service)
 }
 
@@ -40,13 +37,7 @@ pub(super) fn reading<'a>(
     for (key, value) in about {
         value.into_iter().for_each(|value| fields::attribute(&mut touch, key, value));
     }
-    Reading { signals: vec![once(source, id, touch)], ignored: Vec::new() }
-}
-
-/// A form with an id of its own is known again by it.
-pub(super) fn once(source: &'static str, id: Option<String>, touch: Touch) -> Read {
-    let id = id.filter(|id| !id.is_empty()).map(|id| (id, source.to_owned()));
-    Read { id, signal: Signal::Touch(Box::new(touch)) }
+    Reading::of([Read::touch(id.filter(|id| !id.is_empty()), source, touch)])
 }
 
 /// One lead of many that cannot be read does not take the others with it.
@@ -66,12 +57,6 @@ pub(super) fn called<'a>(id: &'a str, words: Option<&'a str>, channel: &Channel)
 
 pub(super) fn is_mapped(id: &str, channel: &Channel) -> bool {
     channel.fields.values().any(|theirs| theirs.to_lowercase() == id.to_lowercase())
-}
-
-/// The value at exactly this path.
-pub(super) fn get<'p>(pairs: &'p Pairs<'_>, path: &str) -> Option<&'p str> {
-    let (_, value) = pairs.iter().find(|(known, _)| known == path)?;
-    Some(value.trim()).filter(|value| !value.is_empty())
 }
 
 /// What stands in the objects of a list, object by object: `list.0.a` is `a` of the first.
@@ -142,26 +127,6 @@ pub(super) fn scalar(raw: &RawValue) -> Option<Cow<'_, str>> {
         "null" => None,
         text if text.starts_with('"') => serde_json::from_str::<Key<'_>>(text).ok().map(|text| text.0),
         text => Some(Cow::Borrowed(text)),
-    }
-}
-
-/// What a sample says, under a provider's names for name, phone, mail and words. Somebody is there even if nobody was
-/// named.
-pub(super) fn said<'a>(sample: &'a Sample, names: [&'static str; 4]) -> impl Iterator<Item = (&'static str, &'a str)> {
-    let name = sample.name.as_deref().unwrap_or("Test");
-    let rest = [&sample.phone, &sample.email, &sample.text].map(Option::as_deref);
-    names.into_iter().zip([Some(name)].into_iter().chain(rest)).filter_map(|(name, value)| Some((name, value?)))
-}
-
-/// A sample as most providers send: JSON by POST.
-pub(super) fn json_sample(body: String, headers: Vec<(String, String)>, expect: StatusCode) -> SampleRequest {
-    let kind = ("content-type".to_owned(), JSON_TYPE.to_owned());
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers: [kind].into_iter().chain(headers).collect(),
-        body: body.into_bytes(),
-        expect,
     }
 }
 

@@ -5,14 +5,12 @@
 //! that was corrected is not lost, and what was said before stays on record.
 
 use super::fields::{self, LONGEST_TEXT, attribute};
-use super::{JSON_TYPE, Read, Reading, Sample, SampleRequest};
+use super::{Read, Reading};
 use data_encoding::HEXLOWER;
-use http::{Method, StatusCode};
 use lead::entry::{Handle, Kind, Reply, Signal, Touch};
 use lead::phone::Region;
 use lead::text::cut;
 use lead::time::At;
-use serde_json::Value;
 
 /// What is told of an event: the signal in it, or the name of what is of no interest.
 pub(super) type Told = Result<Read, &'static str>;
@@ -87,38 +85,6 @@ pub(super) fn replied(id: Option<(String, String)>, to: Touch, by: Option<&str>)
     Ok(Read { id, signal: Signal::Reply(Box::new(reply)) })
 }
 
-/// Networks write a phone in international form, mostly without the plus.
-pub(super) fn international(number: &str) -> String {
-    let number = cut(number.trim(), 64);
-    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    if digits { format!("+{number}") } else { number.to_owned() }
-}
-
-/// A JSON post, with the header that proves it.
-pub(super) fn sample<P: IntoIterator<Item = (String, String)>>(
-    body: &Value,
-    proof: impl FnOnce(&[u8]) -> P,
-    expect: StatusCode,
-) -> SampleRequest {
-    let body = body.to_string().into_bytes();
-    let mut headers = vec![("content-type".to_owned(), JSON_TYPE.to_owned())];
-    headers.extend(proof(&body));
-    SampleRequest { method: Method::POST, path: String::new(), headers, body, expect }
-}
-
-/// What a person would write where the network has no field for it.
-pub(super) fn sample_words(sample: &Sample, also: &[&Option<String>]) -> String {
-    let parts: Vec<&str> =
-        [&sample.text].into_iter().chain(also.iter().copied()).flatten().map(String::as_str).collect();
-    if parts.is_empty() { "Test".to_owned() } else { parts.join("\n") }
-}
-
-/// A number that belongs to the nonce alone and that every reader of JSON takes.
-pub(super) fn sample_number(nonce: &str) -> u64 {
-    let bytes = lead::ids::digest("telegram sample", &[nonce.as_bytes()]);
-    u64::from_be_bytes(bytes[..8].try_into().expect("a digest has 16 bytes")) >> 12
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,12 +107,5 @@ mod tests {
         assert_eq!(said(Some("hi"), Some("photo")).as_deref(), Some("hi"));
         assert_eq!(said(None, Some("sticker")).as_deref(), Some("[sticker]"));
         assert_eq!(said(None, None), None);
-    }
-
-    #[test]
-    fn only_digits_get_a_plus() {
-        for (given, expected) in [("79161234567", "+79161234567"), ("+7 916", "+7 916"), ("8-916", "8-916"), ("", "")] {
-            assert_eq!(international(given), expected);
-        }
     }
 }

@@ -10,7 +10,7 @@ use super::fields::{self, attribute};
 use super::talk::{self, Told};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
-    signature,
+    number, signature,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -215,7 +215,7 @@ fn name(user: &User<'_>) -> Option<String> {
 }
 
 fn share(touch: &mut Touch, contact: &Contact<'_>, from: &User<'_>) {
-    let number = talk::international(&contact.phone_number);
+    let number = number::with_country(&contact.phone_number);
     if contact.user_id == Some(from.id) {
         touch.phones.push(number);
         return;
@@ -259,21 +259,21 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let number = talk::sample_number(&sample.nonce);
+    let number = sample.number();
     let user = number % 1_000_000_000;
     let mut message = json!({
         "message_id": 1,
         "date": now.millis() / 1000,
         "chat": {"id": user, "type": "private"},
-        "from": {"id": user, "is_bot": false, "first_name": sample.name.as_deref().unwrap_or("Test")},
-        "text": talk::sample_words(sample, &[&sample.email]),
+        "from": {"id": user, "is_bot": false, "first_name": sample.name()},
+        "text": sample.words(&[&sample.email]),
     });
     if let Some(phone) = &sample.phone {
         message["contact"] = json!({"phone_number": phone, "first_name": sample.name, "user_id": user});
     }
     let body = json!({"update_id": number, "message": message});
     let secret = signature::current(&channel.secrets).map(|secret| (TOKEN.to_owned(), secret.to_owned()));
-    talk::sample(&body, |_| secret, StatusCode::NO_CONTENT)
+    SampleRequest::json(&body).with(secret).answered(StatusCode::NO_CONTENT)
 }
 
 const HELP: &str = "\

@@ -10,9 +10,9 @@
 //! - An answered customer's leg is our application speaking. A person is a leg of ours that was answered, or a bridge.
 //! - The end of a leg to one of our people does not say whether anybody spoke; the customer's leg ends the call.
 
-use super::phases::{self, Event, ended, once, reading};
+use super::phases::{self, Event, ended};
 use super::{
-    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
+    Answer, BodyLimit, FORM_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
     Value, telnyx_proof, twilio,
 };
 use crate::channel::Channel;
@@ -58,7 +58,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let id = event.get("id").unwrap_or(session);
     let leg = Leg { event: &event, session, channel };
     Ok(match leg.tell(kind) {
-        Ok(call) => reading(vec![once(id, kind, call)]),
+        Ok(call) => Reading::of([Read::call(id, kind, call)]),
         Err(what) => Reading::ignored(what),
     })
 }
@@ -185,17 +185,15 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
                 "call_leg_id": sample.nonce,
                 "direction": "incoming",
                 "state": "parked",
-                "from": sample.phone.as_deref().unwrap_or("+15005550006"),
+                "from": sample.caller(),
                 "to": channel.address.as_deref().unwrap_or("+15005550001"),
                 "caller_id_name": sample.name,
             },
         },
         "meta": { "attempt": 1 },
     });
-    let body = event.to_string().into_bytes();
-    let mut headers = vec![("content-type".to_owned(), JSON_TYPE.to_owned())];
-    headers.extend(telnyx_proof::headers(channel, &body, now));
-    SampleRequest { method: Method::POST, path: String::new(), headers, body, expect: StatusCode::NO_CONTENT }
+    let signed = SampleRequest::json(&event).signed(|body| telnyx_proof::headers(channel, body, now));
+    signed.answered(StatusCode::NO_CONTENT)
 }
 
 const HELP: &str = "\

@@ -10,10 +10,10 @@
 use super::aliases::{self, Field};
 use super::fields::{self, Pairs};
 use super::renamed;
-use super::said::{self, reading};
+use super::said;
 use super::{
-    Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting,
-    Source, Value, form, json, signature, urlencoded,
+    Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest,
+    Setting, Source, Value, form, json, signature, urlencoded,
 };
 use crate::channel::Channel;
 use http::Method;
@@ -102,9 +102,9 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         return Ok(Reading::ignored("tilda.empty_form"));
     }
     fields::fill_campaign(&mut touch, &mined);
-    said::hear(&mut touch, channel);
+    fields::hear(&mut touch, channel);
     touch.junk = service.honeypot.then(|| "tilda.honeypot".to_owned());
-    Ok(reading(vec![said::touched(id.or(service.post_id), SOURCE.name, touch)]))
+    Ok(Reading::of([Read::touch(id.or(service.post_id), SOURCE.name, touch)]))
 }
 
 /// What the visitor's cookies tell of the way he came. Tilda's own one reads `utm_source=a|||utm_medium=b`.
@@ -129,14 +129,14 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
-    let id = said::sample_id(SOURCE.name, &sample.nonce);
+    let id = sample.id();
     let asked =
         [("Name", &sample.name), ("Phone", &sample.phone), ("Email", &sample.email), ("Textarea", &sample.text)];
     let mut fields: Vec<(&str, &str)> =
         asked.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
     fields.extend([("tranid", id.as_str()), ("formid", "form1")]);
     fields.extend(signature::current(&channel.secrets).map(|secret| (key_name(channel), secret)));
-    said::post(String::new(), FORM_TYPE, urlencoded::write(&fields))
+    SampleRequest::form(&fields)
 }
 
 const HELP: &str = "\

@@ -9,10 +9,9 @@
 //! - A child leg belongs to an inbound call, and its `From` may be our own number: the caller is told by the parent.
 //! - One leg reaches each state once, so leg and state are the id of an event, however often Twilio sends it.
 
-use super::phases::{Event, ended, once, person, reading};
+use super::phases::{Event, ended, person};
 use super::{
-    Answer, BodyLimit, FORM_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, signature,
-    twilio_proof, urlencoded,
+    Answer, BodyLimit, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, signature, twilio_proof,
 };
 use crate::channel::Channel;
 use chrono::DateTime;
@@ -98,13 +97,13 @@ fn own_leg(event: &Event<'_>, call_sid: &str, status: &str) -> Reading {
     };
     let talk_s = event.seconds("CallDuration").filter(|_| outbound && by == AnsweredBy::Human);
     let told = |phase| with_parties(event, event.call(call_sid, phase), outbound);
-    let answered = |occurred_at| once(call_sid, "answered", Call { occurred_at, ..told(Phase::Answered { by }) });
-    let over = |talk_s| once(call_sid, "ended", told(ended(talk_s, Some(status))));
+    let answered = |occurred_at| Read::call(call_sid, "answered", Call { occurred_at, ..told(Phase::Answered { by }) });
+    let over = |talk_s| Read::call(call_sid, "ended", told(ended(talk_s, Some(status))));
     match status {
-        "queued" | "initiated" | "ringing" => reading(vec![once(call_sid, "ringing", told(Phase::Ringing))]),
-        "in-progress" | "answered" => reading(vec![answered(at(event))]),
-        "completed" if talk_s.is_some() => reading(vec![answered(began(event, talk_s)), over(talk_s)]),
-        "completed" | "busy" | "failed" | "no-answer" | "canceled" => reading(vec![over(None)]),
+        "queued" | "initiated" | "ringing" => Reading::of([Read::call(call_sid, "ringing", told(Phase::Ringing))]),
+        "in-progress" | "answered" => Reading::of([answered(at(event))]),
+        "completed" if talk_s.is_some() => Reading::of([answered(began(event, talk_s)), over(talk_s)]),
+        "completed" | "busy" | "failed" | "no-answer" | "canceled" => Reading::of([over(None)]),
         _ => Reading::ignored("twilio.other_status"),
     }
 }
@@ -147,9 +146,9 @@ fn child_leg(event: &Event<'_>, leg: &str, parent: &str, status: &str) -> Readin
     match status {
         "queued" | "initiated" | "ringing" => {
             let call = Call { routed_to: offered, occurred_at: at(event), ..event.call(parent, Phase::Ringing) };
-            reading(vec![once(leg, "ringing", call)])
+            Reading::of([Read::call(leg, "ringing", call)])
         }
-        "in-progress" | "answered" => reading(vec![once(leg, "answered", answered(at(event)))]),
+        "in-progress" | "answered" => Reading::of([Read::call(leg, "answered", answered(at(event)))]),
         "completed" => {
             let talked = talk_s.filter(|_| answered_by(event) == AnsweredBy::Human);
             let end = Call {
@@ -157,7 +156,7 @@ fn child_leg(event: &Event<'_>, leg: &str, parent: &str, status: &str) -> Readin
                 occurred_at: at(event),
                 ..event.call(parent, ended(talked, Some(status)))
             };
-            reading(vec![once(leg, "answered", answered(began(event, talk_s))), once(leg, "ended", end)])
+            Reading::of([Read::call(leg, "answered", answered(began(event, talk_s))), Read::call(leg, "ended", end)])
         }
         // The call goes on: another leg may ring or talk. Its end is told by the parent or the `<Dial>`.
         "busy" | "failed" | "no-answer" | "canceled" => Reading::ignored("twilio.leg_unanswered"),
@@ -176,14 +175,14 @@ fn dial(event: &Event<'_>, call_sid: &str) -> Reading {
     if connected {
         let phase = Phase::Answered { by: answered_by(event) };
         let occurred_at = began(event, talk_s);
-        signals.push(once(leg, "dial-answered", own_call(event, call_sid, phase, occurred_at)));
+        signals.push(Read::call(leg, "dial-answered", own_call(event, call_sid, phase, occurred_at)));
     }
     let end = own_call(event, call_sid, ended(talk_s.filter(|_| human), Some(status)), at(event));
-    signals.push(once(leg, "dial-ended", end));
+    signals.push(Read::call(leg, "dial-ended", end));
     if event.get("RecordingUrl").is_some() {
         signals.extend(recording(event, call_sid).signals);
     }
-    reading(signals)
+    Reading::of(signals)
 }
 
 /// A phase told by a request about the parent, which knows the parties.
@@ -197,7 +196,7 @@ fn recording(event: &Event<'_>, call_sid: &str) -> Reading {
         (None | Some("completed"), Some(url)) => {
             let sid = event.text("RecordingSid").or_else(|| url.rsplit('/').next().map(str::to_owned));
             let sid = sid.unwrap_or_else(|| call_sid.to_owned());
-            reading(vec![once(&sid, "recorded", event.call(call_sid, Phase::Recorded { url }))])
+            Reading::of([Read::call(&sid, "recorded", event.call(call_sid, Phase::Recorded { url }))])
         }
         _ => Reading::ignored("twilio.recording_pending"),
     }
@@ -223,24 +222,15 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         ("CallStatus", "ringing"),
         ("CallbackSource", "call-progress-events"),
         ("Direction", "inbound"),
-        ("From", sample.phone.as_deref().unwrap_or("+15005550006")),
+        ("From", sample.caller()),
         ("SequenceNumber", "0"),
         ("Timestamp", &timestamp),
         ("To", channel.address.as_deref().unwrap_or("+15005550001")),
     ];
     fields.extend(sample.name.as_deref().map(|name| ("CallerName", name)));
-    let mut headers = vec![("content-type".to_owned(), FORM_TYPE.to_owned())];
-    if let Some(secret) = signature::current(&channel.secrets) {
-        let proof = twilio_proof::sign(secret, &channel.url, &fields);
-        headers.push((twilio_proof::SIGNATURE.to_owned(), proof));
-    }
-    SampleRequest {
-        method: Method::POST,
-        path: String::new(),
-        headers,
-        body: urlencoded::write(&fields).into_bytes(),
-        expect: StatusCode::NO_CONTENT,
-    }
+    let sign = |secret| (twilio_proof::SIGNATURE.to_owned(), twilio_proof::sign(secret, &channel.url, &fields));
+    let proof = signature::current(&channel.secrets).map(sign);
+    SampleRequest::form(&fields).with(proof).answered(StatusCode::NO_CONTENT)
 }
 
 const HELP: &str = "\

@@ -3,15 +3,15 @@
 //! An answer names its question by id and `ref`; the words stand in the form's definition, which may be large and is
 //! only looked up (typeform.com/developers/webhooks). An e-mail or phone question is one whatever it is called.
 
-use super::fields::Pairs;
-use super::submission::{self, Entries, called, get, is_mapped};
+use super::fields::{Pairs, get};
+use super::submission::{self, Entries, called, is_mapped};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
     signature,
 };
 use crate::channel::Channel;
 use data_encoding::BASE64;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::Kind;
 use lead::time::At;
 use serde::Deserialize;
@@ -164,7 +164,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         };
         json!({"type": kind, kind: value, "field": {"id": name, "ref": name, "type": "short_text"}})
     };
-    let said = submission::said(sample, ["name", "phone", "email", "message"]);
+    let said = sample.said(["name", "phone", "email", "message"]);
     let body = json!({
         "event_id": sample.nonce,
         "event_type": "form_response",
@@ -174,11 +174,10 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
             "submitted_at": now.to_string(),
             "answers": said.map(answer).collect::<Vec<_>>(),
         },
-    })
-    .to_string();
+    });
     let secret = signature::current(&channel.secrets);
-    let signed = secret.map(|secret| (SIGNATURE.to_owned(), signed(secret.as_bytes(), body.as_bytes())));
-    submission::json_sample(body, signed.into_iter().collect(), StatusCode::OK)
+    let sign = |body: &[u8]| secret.map(|secret| (SIGNATURE.to_owned(), signed(secret.as_bytes(), body)));
+    SampleRequest::json(&body).signed(sign)
 }
 
 const HELP: &str = "\

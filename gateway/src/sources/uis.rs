@@ -10,10 +10,9 @@
 
 use super::fields::{self, Pairs};
 use super::renamed;
-use super::said::{self, Said, TIME_ZONE, phase_of, reading};
+use super::said::{self, Said, TIME_ZONE};
 use super::{
-    Answer, BodyLimit, FORM_TYPE, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
-    shown, urlencoded,
+    Answer, BodyLimit, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, json, number, shown,
 };
 use crate::channel::Channel;
 use http::Method;
@@ -57,15 +56,8 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
 
 fn fields(request: &Request) -> Result<Pairs<'_>, Refusal> {
     let looks_like_json = request.body.trim_ascii_start().starts_with(b"{");
-    let pairs = if request.method == Method::GET {
-        urlencoded::flat(request.query.as_bytes())?
-    } else if request.is(JSON_TYPE) || looks_like_json {
-        json::read(&request.body)?
-    } else if request.is(FORM_TYPE) {
-        urlencoded::flat(&request.body)?
-    } else {
-        return Err(Refusal::MediaType);
-    };
+    let posted = request.method == Method::POST && looks_like_json;
+    let pairs = if posted { json::read(&request.body)? } else { request.pairs()? };
     Ok(pairs.into_iter().filter_map(|(name, value)| Some((name, plain(value)?))).collect())
 }
 
@@ -146,7 +138,7 @@ impl Event<'_> {
     }
 
     fn one(&self, word: &str, phase: Phase) -> Result<Reading, Refusal> {
-        Ok(reading(vec![phase_of(self.session()?, word, self.call(phase, self.at())?)]))
+        Ok(Reading::of([Read::call(self.session()?, word, self.call(phase, self.at())?)]))
     }
 
     /// A talk proves the answer again, should the notification of its start have been lost: UIS may not repeat it.
@@ -156,18 +148,18 @@ impl Event<'_> {
         if let Some(seconds) = talk_s.filter(|seconds| *seconds > 0) {
             let since = self.at().unwrap_or(self.received_at).minus(Duration::from_secs(seconds.into()));
             let answered = self.call(Phase::Answered { by: AnsweredBy::Human }, Some(since))?;
-            phases.push(phase_of(self.session()?, "answered", answered));
+            phases.push(Read::call(self.session()?, "answered", answered));
         }
         let ended = self.call(Phase::Ended { talk_s, cause: self.said.text("finish_reason") }, self.at())?;
-        phases.push(phase_of(self.session()?, "ended", ended));
-        Ok(reading(phases))
+        phases.push(Read::call(self.session()?, "ended", ended));
+        Ok(Reading::of(phases))
     }
 
     fn recording(&self) -> Result<Reading, Refusal> {
         let Some(url) = self.said.text("file_link") else { return Ok(Reading::ignored("uis.recording_pending")) };
         let word = format!("recorded-{url}");
         let recorded = said::call(self.session()?, self.direction(), Phase::Recorded { url });
-        Ok(reading(vec![phase_of(self.session()?, &word, recorded)]))
+        Ok(Reading::of([Read::call(self.session()?, &word, recorded)]))
     }
 
     /// A request left on the site, or a chat.
@@ -176,9 +168,9 @@ impl Event<'_> {
         touch.occurred_at = self.at();
         let service =
             fields::fill(&mut touch, renamed::rename(self.said.0.clone(), &NAMES, self.channel), self.channel);
-        touch.phones.iter_mut().for_each(|phone| *phone = said::international(phone));
+        touch.phones.iter_mut().for_each(|phone| *phone = number::perhaps_with_country(phone));
         let id = self.said.text("communication_id").or(service.post_id);
-        reading(vec![said::touched(id, "request", touch)])
+        Reading::of([Read::touch(id, "request", touch)])
     }
 }
 
@@ -189,12 +181,12 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
     let event = json!({
         "event": "incoming_call",
-        "call_session_id": said::sample_id(SOURCE.name, &sample.nonce),
+        "call_session_id": sample.id(),
         "contact_phone_number": said::without_plus(sample.phone.as_deref(), "74950000001"),
         "contact_full_name": sample.name,
         "virtual_phone_number": said::without_plus(channel.address.as_deref(), "74951234567"),
     });
-    said::post(shown::in_url(channel), JSON_TYPE, event.to_string())
+    SampleRequest::json(&event).below(shown::in_url(channel))
 }
 
 const HELP: &str = "\

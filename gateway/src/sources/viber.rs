@@ -11,11 +11,11 @@ use super::item::Item;
 use super::talk::{self, Told};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, fields, signature,
+    Value, fields, number, signature,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::Kind;
 use lead::time::At;
 use serde_json::json;
@@ -101,7 +101,7 @@ fn said(item: &Item<'_>, event: &str, who: &str, channel: &Channel) -> Told {
     let mut touch = talk::touch(person.get("id").map(|id| talk::handle("viber", id)), item.at("timestamp"));
     let media = item.get("message.type").filter(|kind| *kind != "text");
     talk::say(&mut touch, item.get("message.text"), media, channel.region);
-    touch.text_phones.extend(item.get("message.contact.phone_number").map(talk::international));
+    touch.text_phones.extend(item.get("message.contact.phone_number").map(number::with_country));
     if let Some(context) = item.get("context") {
         fields::campaign(&mut touch, "start", context);
     }
@@ -118,19 +118,19 @@ fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let number = talk::sample_number(&sample.nonce);
+    let number = sample.number();
     let body = json!({
         "event": "message",
         "timestamp": now.millis(),
         "message_token": number,
-        "sender": {"id": format!("sample{number}=="), "name": sample.name.as_deref().unwrap_or("Test")},
-        "message": {"type": "text", "text": talk::sample_words(sample, &[&sample.phone, &sample.email])},
+        "sender": {"id": format!("sample{number}=="), "name": sample.name()},
+        "message": {"type": "text", "text": sample.words(&[&sample.phone, &sample.email])},
     });
     let proof = |body: &[u8]| {
         let token = signature::current(&channel.secrets);
         token.map(|token| (SIGNATURE.to_owned(), sign(token.as_bytes(), body)))
     };
-    talk::sample(&body, proof, StatusCode::OK)
+    SampleRequest::json(&body).signed(proof)
 }
 
 const HELP: &str = "\

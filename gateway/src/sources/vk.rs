@@ -8,10 +8,9 @@
 //! - A community's message was written by a person if it names an administrator; replies through other tools do not.
 
 use super::fields::{self, LONGEST_TEXT, Pairs, attribute};
-use super::said::{self, reading};
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting,
-    Source, Value, json, signature,
+    Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
+    json, signature,
 };
 use crate::channel::Channel;
 use http::Method;
@@ -170,7 +169,7 @@ impl<'a> Event<'a> {
     fn read(&self, about: &str, signal: Signal) -> Reading {
         let id = self.event_id.as_deref().map(|id| (cut(id, 256).to_owned(), "event".to_owned()));
         let id = id.or_else(|| Some((format!("{}:{about}", self.group_id?), self.kind.clone().into_owned())));
-        reading(vec![Read { id, signal }])
+        Reading::of([Read { id, signal }])
     }
 }
 
@@ -248,7 +247,7 @@ fn lead_form(event: &Event<'_>, channel: &Channel) -> Result<Reading, Refusal> {
     }
     let pairs: Pairs<'_> = form.answers.iter().flat_map(Given::pairs).take(fields::MOST_FIELDS).collect();
     fields::fill(&mut touch, pairs, channel);
-    said::hear(&mut touch, channel);
+    fields::hear(&mut touch, channel);
     let about = form.lead_id.unwrap_or_default().to_string();
     Ok(event.read(&about, Signal::Touch(Box::new(touch))))
 }
@@ -294,13 +293,13 @@ fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
     let group: i64 = channel.setting(GROUP.name).and_then(|id| id.parse().ok()).unwrap_or(1);
     let event = json!({
         "type": "lead_forms_new",
-        "event_id": said::sample_id(SOURCE.name, &sample.nonce),
+        "event_id": sample.id(),
         "v": "5.199",
         "group_id": group,
         "secret": signature::current(&channel.secrets),
         "object": {"group_id": group, "form_name": "Test", "answers": given.chain(text).collect::<Vec<_>>()},
     });
-    said::post(String::new(), JSON_TYPE, event.to_string())
+    SampleRequest::json(&event)
 }
 
 const HELP: &str = "\

@@ -9,10 +9,10 @@
 //!   detection has the word.
 //! - One leg reaches each state once, so leg and state are the id of an event; Vonage gives none.
 
-use super::phases::{self, Event, ended, once, reading};
+use super::phases::{self, Event, ended};
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
-    vonage_proof,
+    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
+    Value, vonage_proof,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
@@ -95,7 +95,7 @@ impl Leg<'_> {
 
     fn recorded(&self, url: &str) -> Reading {
         let id = self.event.get("recording_uuid").unwrap_or(url);
-        reading(vec![once(id, "recorded", self.event.call(self.call, Phase::Recorded { url: url.to_owned() }))])
+        Reading::of([Read::call(id, "recorded", self.event.call(self.call, Phase::Recorded { url: url.to_owned() }))])
     }
 
     /// It names the leg and nobody on it.
@@ -106,7 +106,7 @@ impl Leg<'_> {
         let call = self.call(Phase::Answered { by });
         let (from, to) = if customer { (self.event.number("from"), self.event.number("to")) } else { (None, None) };
         let agent = call.agent.clone().or_else(|| self.offered_to().filter(|_| !customer));
-        reading(vec![once(self.leg, who, Call { direction, from, to, agent, ..call })])
+        Reading::of([Read::call(self.leg, who, Call { direction, from, to, agent, ..call })])
     }
 
     fn offered_to(&self) -> Option<String> {
@@ -118,13 +118,13 @@ impl Leg<'_> {
         let told = |state, phase| {
             let call = self.call(phase);
             let agent = call.agent.clone().or_else(|| self.offered_to());
-            reading(vec![once(self.leg, state, Call { agent, ..call })])
+            Reading::of([Read::call(self.leg, state, Call { agent, ..call })])
         };
         let talk_s = self.event.seconds("duration");
         match status {
             "started" | "ringing" => {
                 let call = Call { routed_to: self.offered_to(), ..self.call(Phase::Ringing) };
-                Ok(reading(vec![once(self.leg, "ringing", call)]))
+                Ok(Reading::of([Read::call(self.leg, "ringing", call)]))
             }
             "answered" => Ok(told("answered", Phase::Answered { by: phases::answered_leg(self.channel) })),
             "completed" if talk_s.is_some_and(|talk_s| talk_s > 0) => Ok(told("ended", ended(talk_s, Some(status)))),
@@ -136,7 +136,7 @@ impl Leg<'_> {
     /// The leg with the customer at its far end: his own, or one placed to him.
     fn own_leg(&self, status: &str, outbound: bool) -> Reading {
         let by = if outbound { AnsweredBy::Unknown } else { AnsweredBy::Machine };
-        let told = |state, phase| reading(vec![once(self.leg, state, self.with_parties(phase, outbound))]);
+        let told = |state, phase| Reading::of([Read::call(self.leg, state, self.with_parties(phase, outbound))]);
         let talk_s = self.event.seconds("duration").filter(|_| outbound && status == "completed");
         match status {
             "started" | "ringing" => told("ringing", Phase::Ringing),
@@ -168,7 +168,7 @@ fn answer(request: &Request, channel: &Channel, _: Option<&str>) -> Answer {
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let event = json!({
-        "from": sample.phone.as_deref().unwrap_or("+15005550006").trim_start_matches('+'),
+        "from": sample.caller().trim_start_matches('+'),
         "to": channel.address.as_deref().unwrap_or("+15005550001").trim_start_matches('+'),
         "uuid": sample.nonce,
         "conversation_uuid": format!("CON-{}", sample.nonce),
@@ -177,10 +177,8 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         "timestamp": now.to_string(),
         "SipHeader_X-Caller-Name": sample.name,
     });
-    let body = event.to_string().into_bytes();
-    let mut headers = vec![("content-type".to_owned(), JSON_TYPE.to_owned())];
-    headers.extend(vonage_proof::header(channel, &body, now));
-    SampleRequest { method: Method::POST, path: String::new(), headers, body, expect: StatusCode::NO_CONTENT }
+    let signed = SampleRequest::json(&event).signed(|body| vonage_proof::header(channel, body, now));
+    signed.answered(StatusCode::NO_CONTENT)
 }
 
 const HELP: &str = "\

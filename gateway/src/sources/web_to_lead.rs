@@ -5,8 +5,8 @@
 //! - The page says in `encoding` how it writes letters; pages in windows-1251 exist.
 
 use super::aliases::{Field, of_path};
-use super::fields::Pairs;
-use super::submission::{self, get};
+use super::fields::{Pairs, get};
+use super::submission;
 use super::{
     Answer, BodyLimit, FORM_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, form, urlencoded,
 };
@@ -92,15 +92,10 @@ fn answer(request: &Request, channel: &Channel, _: Option<&str>) -> Answer {
 
 fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
     let about = [("leadgate_id", sample.nonce.as_str()), ("oid", "00D000000000000"), ("encoding", "UTF-8")];
-    let said = submission::said(sample, ["last_name", "phone", "email", "description"]);
+    let said = sample.said(["last_name", "phone", "email", "description"]);
     let said: Vec<(&str, &str)> = said.chain(about).collect();
-    SampleRequest {
-        method: Method::POST,
-        path: "/servlet/servlet.WebToLead?encoding=UTF-8".to_owned(),
-        headers: vec![("content-type".to_owned(), FORM_TYPE.to_owned())],
-        body: urlencoded::write(&said).into_bytes(),
-        expect: if channel.redirect.is_some() { StatusCode::FOUND } else { StatusCode::OK },
-    }
+    let expect = if channel.redirect.is_some() { StatusCode::FOUND } else { StatusCode::OK };
+    SampleRequest::form(&said).below("/servlet/servlet.WebToLead?encoding=UTF-8").answered(expect)
 }
 
 const HELP: &str = "\

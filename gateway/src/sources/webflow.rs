@@ -3,14 +3,15 @@
 //! A hook made with an app or, since 2025, in the dashboard is signed; an older one is not, and its channel then needs
 //! a `url_key` (developers.webflow.com, Working with webhooks).
 
-use super::submission::{self, get};
+use super::fields::get;
+use super::submission;
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
     signature,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::Kind;
 use lead::time::At;
 use serde_json::json;
@@ -80,7 +81,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let said = submission::said(sample, ["Name", "Phone", "Email", "Message"]);
+    let said = sample.said(["Name", "Phone", "Email", "Message"]);
     let data = said.map(|(label, value)| (label.to_owned(), value.into()));
     let payload = json!({
         "name": "Test",
@@ -88,15 +89,13 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         "submittedAt": now.to_string(),
         "data": serde_json::Value::Object(data.collect()),
     });
-    let body = json!({"triggerType": "form_submission", "payload": payload}).to_string();
+    let body = json!({"triggerType": "form_submission", "payload": payload});
     let timestamp = now.millis().to_string();
-    let sign = |secret: &str| signed(secret.as_bytes(), &timestamp, body.as_bytes());
-    let signed = signature::current(&channel.secrets).map(sign);
-    let headers = signed
-        .into_iter()
-        .flat_map(|signed| [(TIMESTAMP.to_owned(), timestamp.clone()), (SIGNATURE.to_owned(), signed)]);
-    let headers = headers.collect();
-    submission::json_sample(body, headers, StatusCode::OK)
+    SampleRequest::json(&body).signed(|body| {
+        let sign = |secret: &str| signed(secret.as_bytes(), &timestamp, body);
+        let signed = signature::current(&channel.secrets).map(sign).into_iter();
+        signed.flat_map(|signed| [(TIMESTAMP.to_owned(), timestamp.clone()), (SIGNATURE.to_owned(), signed)])
+    })
 }
 
 const HELP: &str = "\

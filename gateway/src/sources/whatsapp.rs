@@ -14,9 +14,10 @@ use super::item::Item;
 use super::talk::{self, Told};
 use super::{
     BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, fields, json, meta,
+    number,
 };
 use crate::channel::Channel;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::{Handle, Kind, Touch};
 use lead::time::At;
 use serde::Deserialize;
@@ -166,7 +167,7 @@ fn touch(item: &Item<'_>, contacts: &[Item<'_>], channel: &Channel) -> Touch {
     let phone = item.get("from").or(known("wa_id"));
     let person = item.get("from_user_id").or(known("user_id")).or(phone);
     let mut touch = talk::touch(person.map(handle), item.at("timestamp"));
-    touch.phones.extend(phone.into_iter().chain(own_card(item)).map(talk::international));
+    touch.phones.extend(phone.into_iter().chain(own_card(item)).map(number::with_country));
     touch.phones.dedup();
     let edited = item.below("edit.message");
     let is_edit = item.get("type") == Some("edit");
@@ -245,19 +246,19 @@ fn echo_told(item: &Item<'_>, channel: &Channel) -> Told {
     let to = item.get("to_user_id").or(phone).ok_or("whatsapp.echo_to_nobody")?;
     let id = item.get("id").map(|id| (id.to_owned(), "echo".to_owned()));
     let mut customer = talk::touch(Some(handle(to)), item.at("timestamp"));
-    customer.phones.extend(phone.map(talk::international));
+    customer.phones.extend(phone.map(number::with_country));
     talk::replied(id, customer, None)
 }
 
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
-    let number = talk::sample_number(&sample.nonce);
+    let number = sample.number();
     let user = format!("ZZ.{number}");
     let mut message = json!({
         "from_user_id": user,
         "id": format!("wamid.sample{number}"),
         "timestamp": (now.millis() / 1000).to_string(),
         "type": "text",
-        "text": {"body": talk::sample_words(sample, &[&sample.email])},
+        "text": {"body": sample.words(&[&sample.email])},
     });
     if let Some(phone) = &sample.phone {
         message["from"] = phone.trim_start_matches('+').into();
@@ -265,14 +266,14 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let value = json!({
         "messaging_product": "whatsapp",
         "metadata": {"phone_number_id": channel.setting(NUMBER.name).unwrap_or("1")},
-        "contacts": [{"profile": {"name": sample.name.as_deref().unwrap_or("Test")}, "user_id": user}],
+        "contacts": [{"profile": {"name": sample.name()}, "user_id": user}],
         "messages": [message],
     });
     let body = json!({
         "object": "whatsapp_business_account",
         "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}],
     });
-    talk::sample(&body, |body| meta::header(channel, body), StatusCode::OK)
+    SampleRequest::json(&body).signed(|body| meta::header(channel, body))
 }
 
 const HELP: &str = "\

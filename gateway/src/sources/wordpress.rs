@@ -7,14 +7,14 @@
 //!   looks; `1.3` and `1.6` beside no `1.1` are the parts of a name (docs.gravityforms.com, Name field).
 
 use super::aliases::{Field, of_path};
-use super::fields::Pairs;
-use super::submission::{self, get, is_mapped};
+use super::fields::{Pairs, get};
+use super::submission::{self, is_mapped};
 use super::{
     Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, form, mail, signature,
 };
 use crate::channel::Channel;
 use chrono::NaiveDateTime;
-use http::{Method, StatusCode};
+use http::Method;
 use lead::entry::Kind;
 use lead::phone::{self, Region};
 use lead::time::At;
@@ -160,12 +160,12 @@ fn numbered<'p>(name: &'p str, value: &str, pairs: &Pairs<'_>, region: Region) -
 
 fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
     let about = [("entry_id", sample.nonce.as_str()), ("form_id", "test")];
-    let said = submission::said(sample, ["your-name", "your-tel", "your-email", "your-message"]);
+    let said = sample.said(["your-name", "your-tel", "your-email", "your-message"]);
     let said = said.chain(about).map(|(tag, value)| (tag.to_owned(), value.into()));
     let body = serde_json::Value::Object(said.collect());
     let secret = signature::current(&channel.secrets);
     let headers = secret.map(|secret| ("authorization".to_owned(), format!("Bearer {secret}")));
-    submission::json_sample(body.to_string(), headers.into_iter().collect(), StatusCode::OK)
+    SampleRequest::json(&body).with(headers)
 }
 
 const HELP: &str = "\

@@ -9,10 +9,10 @@
 //! - An inbound call may be `answered` by a menu; only `NOTIFY_ANSWER` is a person. An outbound call was placed by one.
 
 use super::fields::Pairs;
-use super::said::{self, RECORDING_URL, Said, TIME_ZONE, phase_of, reading};
+use super::said::{self, RECORDING_URL, Said, TIME_ZONE};
 use super::{
-    Answer, BodyLimit, Denied, FORM_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, signature,
-    urlencoded,
+    Answer, BodyLimit, Denied, FORM_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source,
+    signature, urlencoded,
 };
 use crate::channel::Channel;
 use data_encoding::{BASE64, HEXLOWER};
@@ -182,13 +182,13 @@ impl Event<'_> {
             Some(internal) if matches!(word, "internal" | "answered") => format!("{word}-{internal}"),
             _ => word.to_owned(),
         };
-        Ok(reading(vec![phase_of(self.id()?, &word, self.call(direction, phase, at)?)]))
+        Ok(Reading::of([Read::call(self.id()?, &word, self.call(direction, phase, at)?)]))
     }
 
     fn outbound_end(&self) -> Result<Reading, Refusal> {
         let answered = self.said.get("disposition") == Some("answered");
         let talk_s = self.said.seconds("duration").filter(|_| answered);
-        let told = |word, phase, at| Ok(phase_of(self.id()?, word, self.call(Direction::Outbound, phase, at)?));
+        let told = |word, phase, at| Ok(Read::call(self.id()?, word, self.call(Direction::Outbound, phase, at)?));
         let mut phases = Vec::new();
         if let Some(seconds) = talk_s {
             let since = self.received_at.minus(Duration::from_secs(seconds.into()));
@@ -196,7 +196,7 @@ impl Event<'_> {
         }
         let cause = self.said.text("disposition");
         phases.push(told("end", Phase::Ended { talk_s, cause }, None)?);
-        Ok(reading(phases))
+        Ok(Reading::of(phases))
     }
 
     fn recording(&self) -> Result<Reading, Refusal> {
@@ -205,7 +205,7 @@ impl Event<'_> {
             return Ok(Reading::ignored("zadarma.recording_without_address"));
         };
         let recorded = said::call(self.id()?, Direction::Inbound, Phase::Recorded { url });
-        Ok(reading(vec![phase_of(id, "recorded", recorded)]))
+        Ok(Reading::of([Read::call(id, "recorded", recorded)]))
     }
 }
 
@@ -217,7 +217,7 @@ fn answer(request: &Request, _: &Channel, _: Option<&str>) -> Answer {
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let at = chrono::DateTime::from_timestamp_millis(now.millis()).unwrap_or_default();
     let start = at.format("%Y-%m-%d %H:%M:%S").to_string();
-    let call = format!("in_{}", said::sample_id(SOURCE.name, &sample.nonce));
+    let call = format!("in_{}", sample.id());
     let caller = said::without_plus(sample.phone.as_deref(), "74950000001");
     let called = said::without_plus(channel.address.as_deref(), "74951234567");
     let mut fields = vec![
@@ -228,12 +228,9 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         ("called_did", called),
     ];
     fields.extend(sample.name.as_deref().map(|name| ("sample_name", name)));
-    let mut request = said::post(String::new(), FORM_TYPE, urlencoded::write(&fields));
-    if let Some(secret) = signature::current(&channel.secrets) {
-        let signed = [caller.as_bytes(), called.as_bytes(), start.as_bytes()];
-        request.headers.push((SIGNATURE.to_owned(), proof(secret.as_bytes(), &signed)));
-    }
-    request
+    let signed = [caller.as_bytes(), called.as_bytes(), start.as_bytes()];
+    let sign = |secret: &str| (SIGNATURE.to_owned(), proof(secret.as_bytes(), &signed));
+    SampleRequest::form(&fields).with(signature::current(&channel.secrets).map(sign))
 }
 
 const HELP: &str = "\

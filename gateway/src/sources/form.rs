@@ -6,16 +6,15 @@
 //! content. Files are not kept: name, type and size of each go into the attribute `files`.
 
 use super::aliases::{self, Field};
-use super::fields::{self, Pairs, Service};
+use super::fields::{Pairs, Service};
 use super::{
     Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest,
-    Source,
+    Source, json, multipart, submission, urlencoded,
 };
-use super::{json, multipart, urlencoded};
 use crate::channel::Channel;
 use crate::spam;
 use http::Method;
-use lead::entry::{Kind, Signal, Touch};
+use lead::entry::{Kind, Touch};
 use lead::time::At;
 use serde_json::Value;
 use url::Url;
@@ -45,23 +44,15 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     }
     if *request.body == *b"test=test" {
         // A site builder tries the address out when it is entered.
-        return Ok(Reading { signals: Vec::new(), ignored: vec!["form.test"] });
+        return Ok(Reading::ignored("form.test"));
     }
     let (pairs, files) = body(request)?;
-    let mut touch = Touch::new(Kind::Form);
-    let service = fields::fill(&mut touch, pairs, channel);
-    if !files.is_empty() {
-        touch.attributes.insert("files".to_owned(), Value::Array(files));
-    }
+    let (mut touch, service) = submission::touch(pairs, files, channel);
     if is_empty(&touch) {
         return Err(Refusal::Bad("no field of the form is filled"));
     }
-    if let Some(text) = touch.text.as_deref().filter(|_| touch.phones.is_empty()) {
-        touch.text_phones = fields::phones_in(text, channel.region);
-    }
     touch.junk = service.honeypot.then(|| "form.honeypot".to_owned());
-    let id = post_id(request, service).map(|id| (id, SOURCE.name.to_owned()));
-    Ok(Reading { signals: vec![Read { id, signal: Signal::Touch(Box::new(touch)) }], ignored: Vec::new() })
+    Ok(Reading::of([Read::touch(post_id(request, service), SOURCE.name, touch)]))
 }
 
 /// The fields and the files, in whichever format they came.

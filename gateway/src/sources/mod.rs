@@ -6,10 +6,9 @@
 //!
 //! Beside the sources lie the readers they share: [`json`], [`urlencoded`] and [`multipart`] turn a body into ordered
 //! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`phases`] into calls,
-//! [`signature`] compares proofs, [`sample`] writes what a
-//! provider would send. Chats also share [`item`], which asks a JSON object by path, and [`talk`], which makes
-//! touches and replies of messages. [`reconcile`] is for providers
-//! that can be asked for what their webhook lost.
+//! [`signature`] compares proofs, [`sample`] writes what a provider would send. Chats also share [`item`], which asks a
+//! JSON object by path, and [`talk`], which makes touches and replies of messages. [`reconcile`] is for providers that
+//! can be asked for what their webhook lost.
 
 pub mod aliases;
 pub mod asterisk;

@@ -92,6 +92,14 @@ impl SampleRequest {
         Self::post(FORM_TYPE, urlencoded::write(fields))
     }
 
+    pub(super) fn multipart(fields: &[(&str, &str)]) -> Self {
+        let part = |(name, value): &(&str, &str)| {
+            format!("--leadgate\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        let parts: String = fields.iter().map(part).collect();
+        Self::post("multipart/form-data; boundary=leadgate", parts + "--leadgate--\r\n")
+    }
+
     pub(super) fn below(self, path: impl Into<String>) -> Self {
         Self { path: path.into(), ..self }
     }

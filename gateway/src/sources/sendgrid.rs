@@ -138,12 +138,8 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let to = channel.address.as_deref().unwrap_or("sales@company.example");
     let from = sample.email();
     let envelope = serde_json::json!({"to": [to], "from": from}).to_string();
-    let fields = [("email", mail::written(channel, sample, now)), ("envelope", envelope)];
-    let parts = fields.map(|(name, value)| {
-        format!("--leadgate\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-    });
-    let body = format!("{}--leadgate--\r\n", parts.concat());
-    SampleRequest::post("multipart/form-data; boundary=leadgate", body).with(shown::header(channel))
+    let mail = mail::written(channel, sample, now);
+    SampleRequest::multipart(&[("email", &mail), ("envelope", &envelope)]).with(shown::header(channel))
 }
 
 const HELP: &str = "\

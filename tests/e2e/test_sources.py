@@ -39,7 +39,7 @@ def house(tmp_path_factory):
 
 
 def test_there_are_all_of_them():
-    assert len(SOURCES) == 36
+    assert len(SOURCES) == 37
 
 
 @pytest.mark.parametrize("source", SOURCES)

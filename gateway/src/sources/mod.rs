@@ -33,6 +33,7 @@ mod hubspot_proof;
 pub mod imap;
 mod item;
 pub mod jivo;
+pub mod jotform;
 mod json;
 mod letter;
 pub mod mail;
@@ -110,6 +111,7 @@ pub static SOURCES: &[&Source] = &[
     &meta_leads::SOURCE,
     &vk::SOURCE,
     &typeform::SOURCE,
+    &jotform::SOURCE,
     &webflow::SOURCE,
     &wordpress::SOURCE,
     &web_to_lead::SOURCE,

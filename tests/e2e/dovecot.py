@@ -37,12 +37,13 @@ protocols = imap
 listen = 127.0.0.1
 {internal}
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login{xoauth2}
 ssl = yes
 ssl_cert = <{folder}/cert.pem
 ssl_key = <{folder}/key.pem
 mail_location = maildir:{folder}/mail
 {capability}
+{tokens}
 passdb {{
   driver = passwd-file
   args = {folder}/users
@@ -62,9 +63,19 @@ service imap-login {{
 }}
 """
 
+TOKENS = """
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2
+  args = {folder}/oauth2.conf
+}}
+"""
+
 
 class Dovecot:
-    def __init__(self, idles=True):
+    """`tokens` is where it asks whose an access token is."""
+
+    def __init__(self, idles=True, tokens=None):
         # Not below pytest's own folders, which only we may enter.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="dovecot-"))
         self.folder.chmod(0o755)
@@ -84,8 +95,12 @@ class Dovecot:
         capability = "" if idles else "imap_capability = IMAP4rev1 LITERAL+"
         (self.folder / "dovecot.conf").write_text(CONFIG.format(
             folder=self.folder, internal=INTERNAL, owner=OWNER, group=group, capability=capability,
-            plain=self.plain, tls=self.tls,
+            plain=self.plain, tls=self.tls, xoauth2=" xoauth2" if tokens else "",
+            tokens=TOKENS.format(folder=self.folder) if tokens else "",
         ))
+        if tokens:
+            asked = ["introspection_mode = get", f"introspection_url = {tokens}", "username_attribute = email"]
+            (self.folder / "oauth2.conf").write_text("\n".join(asked) + "\n")
 
     @property
     def ca(self):

@@ -6,9 +6,10 @@ import sys
 
 import pytest
 from dovecot import PASSWORD, USER, Dovecot
-from house import DEMO, VERA, wait_until
+from house import DEMO, VERA, House, wait_until
 from knocks import books, leads
 from store import Store
+from vendors import Tokens, opened
 from test_mail_chat import new_address, written
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "chaos"))
@@ -149,7 +150,7 @@ def test_of_a_mail_that_is_too_long_the_head_is_read(dovecot, open_house):
 def test_a_wrong_password_is_told_and_not_tried_in_a_hurry(dovecot, open_house):
     house = open_house(workspaces=workspace(dovecot, secret="wrong password"))
     wait_until(lambda: metric(house, "feed_failures_total") == 1, WITHIN)
-    assert "refuses user or password" in house.log.read_text() and "wrong password" not in house.log.read_text()
+    assert "refuses user, password or token" in house.log.read_text() and "wrong password" not in house.log.read_text()
     assert metric(house, "feed_connected") == 0
     text = workspace(dovecot)["demo"]
     (house.folder / "workspaces" / "demo.toml").write_text(text)
@@ -184,3 +185,33 @@ def test_a_server_whose_certificate_nobody_vouches_for_hears_no_password(dovecot
     house = open_house(workspaces={"demo": text})
     wait_until(lambda: "TLS failed" in house.log.read_text(), WITHIN, house.log_end)
     assert metric(house, "feed_connected") == 0
+
+
+@pytest.mark.parametrize("granted", [{}, {"refresh_token": "1//granted"}], ids=["application", "person"])
+def test_a_mailbox_without_a_password_is_read_by_an_access_token(tmp_path, granted):
+    with opened(Tokens(USER, **granted)) as tokens:
+        server = Dovecot(tokens=f"{tokens.url}/introspect?token=").start()
+        settings = {"token_url": f"{tokens.url}/token", "client_id": Tokens.CLIENT, "secret": Tokens.SECRET, **granted}
+        house = House(tmp_path, workspaces=workspace(server, **settings)).start()
+        connected(house)
+        server.deliver(message())
+        read(house, 1)
+        # A token that has run out is not shown again.
+        tokens.revoke()
+        house.restart()
+        server.deliver(without_id())
+        read(house, 2)
+        assert tokens.given == 2 and Tokens.PREFIX not in house.log.read_text()
+        house.close()
+        server.close()
+
+
+def test_a_client_that_gets_no_token_is_told_so(tmp_path):
+    with opened(Tokens(USER)) as tokens:
+        server = Dovecot(tokens=f"{tokens.url}/introspect?token=").start()
+        settings = {"token_url": f"{tokens.url}/token", "client_id": Tokens.CLIENT, "secret": "another secret"}
+        house = House(tmp_path, workspaces=workspace(server, **settings)).start()
+        wait_until(lambda: "no access token" in house.log.read_text(), WITHIN, house.log_end)
+        assert metric(house, "feed_connected") == 0
+        house.close()
+        server.close()

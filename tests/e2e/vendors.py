@@ -1,7 +1,8 @@
-"""Stand-ins for two clouds, as strict as their documentation: a question they would not answer is refused and noted.
+"""Stand-ins for clouds, as strict as their documentation: a question they would not answer is refused and noted.
 
 Graph: developers.facebook.com, "Retrieving leads", "Cursor-based pagination", "Access tokens". Bitrix24:
-bitrix-tools/b24-rest-docs, `crm.settings.mode.get`, `crm.lead.list`, `crm.lead.get`.
+bitrix-tools/b24-rest-docs, `crm.settings.mode.get`, `crm.lead.list`, `crm.lead.get`. Tokens: RFC 6749, 4.4 and 6, as
+Microsoft and Google give them; RFC 7662 for the mail server that asks whose one is.
 """
 
 import contextlib
@@ -35,6 +36,9 @@ class Cloud:
             def do_GET(self):
                 cloud.answer(self)
 
+            def do_POST(self):
+                cloud.answer(self)
+
             def log_message(self, *_):
                 pass
 
@@ -50,7 +54,8 @@ class Cloud:
             else:
                 parts = urlsplit(request.path)
                 self.asked.append(parts.path)
-                body = self.say(parts.path, parts.query, request.headers)
+                posted = request.rfile.read(int(request.headers.get("Content-Length", 0))).decode()
+                body = self.say(parts.path, posted or parts.query, request.headers)
         except Refused as why:
             self.refused.append(f"{request.path}: {why}")
             status, body = 400, {"error": {"code": 100, "message": str(why)}}
@@ -180,3 +185,36 @@ class Portal(Cloud):
         some, after = paged(sorted(rows, key=lambda lead: int(lead["ID"])), self.PAGE, said["start"])
         result = [{name: lead[name] for name in select if name in lead} for lead in some]
         return {"result": result, "total": len(rows), **({"next": after} if after else {})}
+
+
+class Tokens(Cloud):
+    """Gives access tokens for one mailbox, and says whose one is."""
+
+    CLIENT, SECRET, PREFIX = "client-1", "client secret & more", "ya29.token-"
+
+    def __init__(self, user, refresh_token=None):
+        super().__init__()
+        self.user, self.refresh_token = user, refresh_token
+        self.given, self.good = 0, set()
+
+    def revoke(self):
+        self.good.clear()
+
+    def say(self, path, query, _):
+        asked = dict(parse_qsl(query, strict_parsing=True))
+        match path:
+            case "/token":
+                return self.give(asked)
+            case "/introspect":
+                return {"active": True, "email": self.user} if asked["token"] in self.good else {"active": False}
+        raise Refused("no such path")
+
+    def give(self, asked):
+        grant = "refresh_token" if self.refresh_token else "client_credentials"
+        need(asked.get("grant_type") == grant and asked.get("refresh_token") == self.refresh_token, "invalid_grant")
+        if (asked.get("client_id"), asked.get("client_secret")) != (self.CLIENT, self.SECRET):
+            return {"error": "invalid_client"}
+        self.given += 1
+        token = f"{self.PREFIX}{self.given}"
+        self.good.add(token)
+        return {"access_token": token, "token_type": "Bearer", "expires_in": 3599}

@@ -10,6 +10,7 @@ mod answer;
 mod dialogue;
 mod fetch;
 mod place;
+mod token;
 
 use super::Failure;
 use super::dial::{Dial, Tls};
@@ -118,17 +119,23 @@ async fn log_in(line: &Line) -> Result<(Dialogue, bool), Failure> {
     let channel = line.channel();
     let dial = Dial::of(channel, PORTS);
     let keep = line.gateway.config.limits.mail.bytes();
+    let token = token::fetch(line).await?;
     let mut dialogue = Dialogue::begin(dial.connect().await?, keep).await?;
     if dial.tls == Tls::Started {
         dialogue.ask("STARTTLS", |_| {}).await?;
         dialogue = Dialogue::on(dial.secure(dialogue.bare()?).await?, keep);
     }
     let user = channel.setting("user").or(channel.address.as_deref()).unwrap_or_default();
-    let secret = channel.secrets.first().map(ExposeSecret::expose_secret).unwrap_or_default();
-    match authenticate(&mut dialogue, user, secret).await? {
+    let let_in = if let Some(token) = &token {
+        dialogue.ask_on("AUTHENTICATE XOAUTH2", Some(&token::proof(user, token)), |_| {}).await?
+    } else {
+        let secret = channel.secrets.first().map(ExposeSecret::expose_secret).unwrap_or_default();
+        authenticate(&mut dialogue, user, secret).await?
+    };
+    match let_in {
         Outcome::Ok => {}
         Outcome::Later => return Err(Failure::Away("the server asks for patience")),
-        Outcome::No => return Err(Failure::Refused("the server refuses user or password")),
+        Outcome::No => return Err(Failure::Refused("the server refuses user, password or token")),
     }
     let mut idles = false;
     dialogue.ask("CAPABILITY", |answer| idles |= can_idle(&answer)).await?;

@@ -53,6 +53,20 @@ const SETTINGS: &[Setting] = &[
     },
     Setting { name: "folder", value: Value::Text, required: false, expected: "the folder, unless it is INBOX" },
     Setting {
+        name: "token_url",
+        value: Value::Url,
+        required: false,
+        expected: "where an access token is got instead of a password (OAuth), like \"https://oauth2.googleapis.com/token\"",
+    },
+    Setting { name: "client_id", value: Value::Text, required: false, expected: "our id there (OAuth)" },
+    Setting {
+        name: "refresh_token",
+        value: Value::Secret,
+        required: false,
+        expected: "what the mailbox's owner has granted (OAuth); without it the application shows itself",
+    },
+    Setting { name: "scope", value: Value::Text, required: false, expected: "what the token is for (OAuth)" },
+    Setting {
         name: "poll",
         value: Value::Span,
         required: false,
@@ -95,6 +109,12 @@ came in between.
    machine. `ca`: a PEM file, where your server's certificate is signed by yourselves.
 2. `address`: the mailbox itself; `user`, if you log in with another name. `secret`: the password. With Gmail, Yandex and
    Mail.ru switch IMAP on and make an *app password*; the account's own is refused.
+   A mailbox that takes no password (Microsoft 365, Google without app passwords) takes an access token: `token_url`,
+   `client_id`, and as `secret` the client's secret. Microsoft 365: register an application with the permission
+   `IMAP.AccessAsApp`, grant it the mailbox, and set
+   `token_url = \"https://login.microsoftonline.com/<tenant>/oauth2/v2.0/token\"`,
+   `scope = \"https://outlook.office365.com/.default\"`. Google: `token_url = \"https://oauth2.googleapis.com/token\"` and
+   the `refresh_token` that the owner granted for `https://mail.google.com/`.
 3. `folder`: where the customers' mails are, if not in `INBOX`. If people or filters move mails away at once, let the
    server copy them into a folder of leadgate's own: what is gone before it was seen is not read.
 4. `own_emails`: the mailboxes of your staff. Copies of their answers that arrive here count as the first human answer.

@@ -72,7 +72,7 @@ pub mod twilio;
 mod twilio_proof;
 pub mod typeform;
 pub mod uis;
-mod urlencoded;
+pub(crate) mod urlencoded;
 pub mod viber;
 pub mod vk;
 pub mod vonage;

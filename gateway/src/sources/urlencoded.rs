@@ -93,7 +93,7 @@ pub(super) fn path(name: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// Writes fields as a form post would.
-pub(super) fn write(fields: &[(&str, &str)]) -> String {
+pub(crate) fn write(fields: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 

@@ -57,19 +57,20 @@ impl Dialogue {
         })
     }
 
-    /// The same, with what is said where the server asks to go on; whatever it answers.
+    /// The same, with what is said where the server asks to go on; whatever it answers. If it asks again it has said
+    /// why it refuses, and wants an empty line before it says NO.
     pub(super) async fn ask_on(
         &mut self,
         command: &str,
-        more: Option<&str>,
+        mut more: Option<&str>,
         mut take: impl FnMut(Answer),
     ) -> Result<Outcome, Failure> {
         let own = self.send(command).await?;
         loop {
             match self.hear().await? {
                 Answer::Done { tag, outcome } if tag == own => return Ok(outcome),
-                Answer::Go => match more {
-                    Some(more) => self.write(format!("{more}\r\n")).await?,
+                Answer::Go => match more.replace("") {
+                    Some(said) => self.write(format!("{said}\r\n")).await?,
                     None => return Err(Failure::Away("the server waits for what nobody said")),
                 },
                 answer => take(answer),

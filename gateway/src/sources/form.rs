@@ -6,15 +6,18 @@
 //! content. Files are not kept: name, type and size of each go into the attribute `files`.
 
 use super::aliases::{self, Field};
+
 use super::fields::{Pairs, Service};
+
 use super::{
     Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest,
     Source, json, multipart, submission, urlencoded,
 };
+
 use crate::channel::Channel;
 use crate::spam;
 use http::Method;
-use lead::entry::{Kind, Touch};
+use lead::entry::Kind;
 use lead::time::At;
 use serde_json::Value;
 use url::Url;
@@ -48,7 +51,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     }
     let (pairs, files) = body(request)?;
     let (mut touch, service) = submission::touch(pairs, files, channel);
-    if is_empty(&touch) {
+    if submission::is_empty(&touch) {
         return Err(Refusal::Bad("no field of the form is filled"));
     }
     touch.junk = service.honeypot.then(|| "form.honeypot".to_owned());
@@ -75,11 +78,6 @@ fn is_json(request: &Request) -> bool {
         || request.media_type().rsplit_once('+').is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"));
     let beacon = || request.is("text/plain") && request.body.first() == Some(&b'{');
     request.is(JSON_TYPE) || suffix() || beacon()
-}
-
-pub(super) fn is_empty(touch: &Touch) -> bool {
-    let nobody = touch.name.is_none() && touch.phones.is_empty() && touch.emails.is_empty();
-    nobody && touch.text.is_none() && touch.attributes.is_empty()
 }
 
 /// An id is text of a line; anything else would be a mistake, and the content is compared instead.

@@ -1,7 +1,7 @@
 //! How does a form that a known provider sends become a reading? What the readers of such forms share.
 
 use super::fields::{self, Pairs, Service};
-use super::{JSON_TYPE, Read, Reading, aliases, form};
+use super::{JSON_TYPE, Read, Reading, aliases};
 use crate::channel::Channel;
 use lead::entry::{Kind, Signal, Touch, Unreadable};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
@@ -31,13 +31,19 @@ pub(super) fn reading<'a>(
     about: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
     empty: &'static str,
 ) -> Reading {
-    if form::is_empty(&touch) {
+    if is_empty(&touch) {
         return Reading::ignored(empty);
     }
     for (key, value) in about {
         value.into_iter().for_each(|value| fields::attribute(&mut touch, key, value));
     }
     Reading::of([Read::touch(id.filter(|id| !id.is_empty()), source, touch)])
+}
+
+/// Nobody filled anything in.
+pub(super) fn is_empty(touch: &Touch) -> bool {
+    let nobody = touch.name.is_none() && touch.phones.is_empty() && touch.emails.is_empty();
+    nobody && touch.text.is_none() && touch.attributes.is_empty()
 }
 
 /// One lead of many that cannot be read does not take the others with it.

@@ -13,7 +13,7 @@ use super::renamed;
 use super::said;
 use super::{
     Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest,
-    Setting, Source, Value, form, json, signature, urlencoded,
+    Setting, Source, Value, json, signature, submission, urlencoded,
 };
 use crate::channel::Channel;
 use http::Method;
@@ -98,7 +98,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let own = pairs.into_iter().filter(|(path, _)| path != key_name(channel)).collect();
     let mut touch = Touch::new(Kind::Form);
     let service = fields::fill(&mut touch, renamed::rename(own, &NAMES, channel), channel);
-    if form::is_empty(&touch) {
+    if submission::is_empty(&touch) {
         return Ok(Reading::ignored("tilda.empty_form"));
     }
     fields::fill_campaign(&mut touch, &mined);

@@ -37,6 +37,19 @@ pub(crate) struct Fetcher {
     kept: Mutex<HashMap<String, Bytes>>,
 }
 
+/// What an operator can do about it. Its words are the provider's own, and may tell of a person.
+fn refusal(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        400 => "the provider answers 400: it refuses our token, or what was asked",
+        401 | 403 => "the provider refuses our token, or it lacks a permission",
+        404 | 410 => "the provider does not know what was asked for",
+        429 => "the provider has been asked too often",
+        300..=399 => "the provider sends us elsewhere",
+        500..=599 => "the provider has a fault of its own",
+        _ => "the provider answers with an error",
+    }
+}
+
 impl Fetcher {
     pub(crate) fn new(limits: &Limits) -> Self {
         let connector = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
@@ -123,11 +136,9 @@ impl Fetcher {
         let question = question.body(Full::default()).map_err(|_| "its address is no address")?;
         let answer = self.client.request(question).await.map_err(|_| "connection failed")?;
         match answer.status() {
-            StatusCode::OK => {}
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err("the provider refuses our token"),
-            _ => return Err("the provider answers with an error"),
+            StatusCode::OK => self.whole(answer).await,
+            status => Err(refusal(status)),
         }
-        self.whole(answer).await
     }
 
     /// Posts a form and gives what is answered, be it a yes or a no: some services say no with a status of 4xx.

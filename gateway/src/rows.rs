@@ -80,11 +80,11 @@ fn drawn(request: &Request, luck: Luck) -> Uid {
     Uid::from_bytes(uuid::Builder::from_unix_timestamp_millis(millis, &luck).into_uuid().into_bytes())
 }
 
-/// The content without the sender's clock, which differs when the same form is posted twice.
+/// The content without the sender's clock and proof, which differ when the same form is posted twice.
 pub(crate) fn content(channel: &Channel, signal: &Signal, synthetic: Option<Synthetic>) -> Digest {
     let mut signal = signal.clone();
     match &mut signal {
-        Signal::Touch(touch) => touch.occurred_at = None,
+        Signal::Touch(touch) => (touch.occurred_at, touch.proof) = (None, None),
         Signal::Call(call) => call.occurred_at = None,
         Signal::Reply(reply) => reply.occurred_at = None,
         Signal::Feedback(_) | Signal::Command(_) | Signal::Unreadable(_) => {}

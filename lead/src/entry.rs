@@ -94,6 +94,9 @@ pub struct Touch {
     pub flags: BTreeSet<String>,
     /// The rule by which this is not a customer (an auto-reply, a filled honeypot).
     pub junk: Option<String>,
+    /// What was shown for being a person, and may be shown once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Uid>,
 }
 
 impl Touch {
@@ -113,6 +116,7 @@ impl Touch {
             occurred_at: None,
             flags: BTreeSet::new(),
             junk: None,
+            proof: None,
         }
     }
 }

@@ -76,6 +76,8 @@ def test_a_visitor_that_has_worked_makes_a_lead_once(house):
     assert post(house, phone=phone, altcha=solved, leadgate_id=post_id) == {"lead": 1}
     assert post(house, phone=phone, altcha=solved, leadgate_id=post_id) == {"redelivered": 1}
     assert post(house, phone=new_phone(), altcha=solved, leadgate_id=new_id("P")) == {"junk": 1}
+    house.restart()
+    assert post(house, phone=new_phone(), altcha=solved, leadgate_id=new_id("P")) == {"junk": 1}, "it is not forgotten"
     one = by_phone(house, phone)
     assert one["flags"] == [] and one["attributes"] == {}
 

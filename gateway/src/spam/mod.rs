@@ -18,7 +18,7 @@ use hmac::Mac;
 use http::Method;
 use lead::entry::{Signal, Touch};
 use lead::identity::Pepper;
-use lead::ids::{ChannelId, Digest, digest};
+use lead::ids::{ChannelId, Digest, Uid, digest};
 use lead::time::At;
 use lead::units::Span;
 use service::{Said, Service};
@@ -81,6 +81,8 @@ pub(crate) struct Spam {
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Person,
+    /// His machine has worked for it. Deciding lets this proof count once, whichever gateways it is shown to.
+    Worked(Uid),
     /// Taken and flagged.
     Unverified,
     Junk(&'static str),
@@ -116,6 +118,7 @@ pub(crate) async fn judge(gateway: &Gateway, channel: &Channel, reading: &mut Re
         let post = post(channel, id.as_ref(), touch);
         match verdict(gateway, channel, &evidence, post, now).await {
             Verdict::Person => {}
+            Verdict::Worked(proof) => touch.proof = Some(proof),
             Verdict::Unverified => _ = touch.flags.insert(UNVERIFIED.to_owned()),
             Verdict::Junk(rule) => touch.junk = Some(rule.to_owned()),
         }
@@ -145,18 +148,14 @@ async fn verdict(gateway: &Gateway, channel: &Channel, evidence: &Evidence, post
     let Some(proof) = evidence.proof(service.map_or(altcha::FIELD, |service| service.field())) else {
         return without_proof(channel, evidence);
     };
-    let claim = |id: &[u8], life| {
-        let id = digest("proof", &[channel.id.as_str().as_bytes(), id]);
-        Claim { proof: Digest::from_bytes(id), post, until: now.plus(life) }
-    };
     match service {
         Some(service) => {
-            let claim = claim(proof.as_bytes(), SERVICE_TOKEN);
+            let id = digest("proof", &[channel.id.as_str().as_bytes(), proof.as_bytes()]);
+            let claim = Claim { proof: Digest::from_bytes(id), post, until: now.plus(SERVICE_TOKEN) };
             ask(gateway, channel, service, proof, claim, now).await
         }
         None => match altcha::check(&key(&gateway.pepper, channel), proof, now) {
-            Ok(nonce) if gateway.spam.used.claim(claim(nonce.as_bytes(), altcha::GOOD_FOR), now) => Verdict::Person,
-            Ok(_) => REUSED,
+            Ok(nonce) => Verdict::Worked(Uid::derived(channel.id.as_str(), &nonce, altcha::FIELD)),
             Err(altcha::Fault::Expired) => EXPIRED,
             Err(altcha::Fault::Wrong) => WRONG,
         },

@@ -1,7 +1,7 @@
-//! Has this proof been shown before, and by which post? Remembered until it would have expired, and no more than a
-//! fixed number: who pushes one out has made as many others.
+//! What did a captcha's service say of this answer, and for which post? Remembered until the answer would have expired,
+//! and no more than a fixed number: who pushes one out has made as many others.
 //!
-//! A gateway remembers its own; a proof can be shown once to each gateway of an estate, and once more after a restart.
+//! A service takes an answer once by itself; this is for a post that is sent again.
 
 use lead::ids::Digest;
 use lead::time::At;

@@ -20,6 +20,7 @@ pub(super) fn keys(case: &Case<'_>, facts: &Facts) -> Vec<Key> {
             }
             wanted.push(key);
         }
+        Signal::Touch(touch) => wanted.extend(touch.proof.map(Key::Seen)),
         Signal::Feedback(feedback) => wanted.push(Key::Lead(feedback.lead)),
         _ => {}
     }

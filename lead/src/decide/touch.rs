@@ -8,8 +8,11 @@ use crate::changes::AsideKind;
 use crate::entry::{Synthetic, Touch};
 use crate::facts::Need;
 use crate::ids::{LeadId, PersonId};
-use crate::state::Contact;
+use crate::record::{Key, Record};
+use crate::state::{Contact, Seen};
 use crate::text;
+
+const PROOF_REUSED: &str = "form.captcha_reused";
 
 /// Where a touch ended up.
 pub(super) struct Landed {
@@ -44,7 +47,7 @@ pub(super) fn land(
         let lead = birth::lead(work, entry, touch, &Who::default(), stranger, None)?;
         return Ok(Landed { verdict: Verdict::Synthetic, lead: Some(lead) });
     }
-    if let Some(rule) = &touch.junk {
+    if let Some(rule) = junk(work, case, touch)? {
         work.aside(AsideKind::Junk, rule);
         return Ok(Landed::nowhere(Verdict::Junk));
     }
@@ -73,4 +76,15 @@ pub(super) fn land(
         whose::flag_too_many(work, lead)?;
     }
     Ok(Landed { verdict: if synthetic { Verdict::Synthetic } else { verdict }, lead: Some(lead) })
+}
+
+/// The rule: what its source calls so, and a proof of being a person that was shown before. A post that is sent again with
+/// its proof is a redelivery, and never comes here.
+fn junk<'a>(work: &mut Work<'_>, case: &Case<'_>, touch: &'a Touch) -> Result<Option<&'a str>, Need> {
+    let Some(proof) = touch.proof.filter(|_| touch.junk.is_none()) else { return Ok(touch.junk.as_deref()) };
+    if work.facts().seen(proof)?.is_some() {
+        return Ok(Some(PROOF_REUSED));
+    }
+    work.put(Key::Seen(proof), Some(Record::Seen(Seen { at: case.entry.received_at, digest: 0 })));
+    Ok(None)
 }

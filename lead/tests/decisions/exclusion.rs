@@ -5,6 +5,7 @@ use lead::books::Verdict;
 use lead::changes::AsideKind;
 use lead::entry::Order;
 use lead::identity::Matcher;
+use lead::ids::Uid;
 use lead::phone::Region;
 use lead::rules::{Exclusion, Rules};
 use lead::time::At;
@@ -127,5 +128,27 @@ fn junk_is_kept_apart_with_its_rule() {
         assert_eq!(world.feed(junk), Verdict::Junk);
         assert_eq!((world.asides[0].kind, world.asides[0].reason.as_str()), (AsideKind::Junk, "honeypot"));
         assert!(world.leads().is_empty());
+    }
+}
+
+#[test]
+fn a_proof_of_being_a_person_counts_for_one_post() {
+    let shown = |id: &str, at, phone| {
+        form(id, at).phone(phone).touch(|touch| touch.proof = Some(Uid::derived("spring", "nonce", "altcha")))
+    };
+    for mut world in worlds(&rules()) {
+        assert_eq!(world.feed(shown("one", secs(0), "+79161112233")), Verdict::Lead);
+        assert_eq!(
+            world.feed(shown("one", secs(5), "+79161112233")),
+            Verdict::Redelivered,
+            "sent again with its proof"
+        );
+        assert_eq!(world.feed(shown("two", secs(9), "+79161112244")), Verdict::Junk);
+        assert_eq!(world.asides[0].reason, "form.captcha_reused");
+        let found_out =
+            shown("three", secs(9), "+79161112255").touch(|touch| touch.junk = Some("form.honeypot".into()));
+        assert_eq!(world.feed(found_out), Verdict::Junk);
+        assert_eq!(world.asides[1].reason, "form.honeypot");
+        assert_eq!(world.leads().len(), 1);
     }
 }

@@ -4,11 +4,11 @@
 
 use crate::channel::Channel;
 use crate::config::Limits;
-use crate::sources::{FORM_TYPE, Needed, Request};
+use crate::sources::{FORM_TYPE, Needed, Request, Shown};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Request as Question, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -127,11 +127,11 @@ impl Fetcher {
 
     async fn ask(&self, needed: &Needed, channel: &Channel) -> Result<Bytes, &'static str> {
         let mut question = Question::get(&needed.url).header(USER_AGENT, NAME).header(ACCEPT, "*/*");
-        if let Some(name) = needed.bearer {
-            let token = channel.setting(name).ok_or("its token is not configured")?;
-            let mut shown = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| "its token is no token")?;
+        if let Some(Shown { header, before, setting }) = needed.shown {
+            let token = channel.setting(setting).ok_or("its token is not configured")?;
+            let mut shown = HeaderValue::try_from(format!("{before}{token}")).map_err(|_| "its token is no token")?;
             shown.set_sensitive(true);
-            question = question.header(AUTHORIZATION, shown);
+            question = question.header(header, shown);
         }
         let question = question.body(Full::default()).map_err(|_| "its address is no address")?;
         let answer = self.client.request(question).await.map_err(|_| "connection failed")?;

@@ -9,7 +9,7 @@ import time
 import pytest
 from house import DEMO, JANE, VERA, House, Person, wait_until
 from knocks import books, knock, leads
-from vendors import Graph, Portal, opened
+from vendors import GetResponse, Graph, Portal, opened
 
 WITHIN = 20
 SECRET = "long and random 7"
@@ -167,3 +167,26 @@ def test_many_leads_of_a_crm_come_page_by_page(portal, crm):
         portal.lead(str(700 + number), person(100 + number), now)
     come(crm, 120)
     assert metric(crm, "reconciled_total") == 120
+
+
+def test_a_subscription_whose_callback_was_lost_comes_with_its_own_fields(tmp_path):
+    with opened(GetResponse()) as account:
+        made = house(tmp_path, "getresponse", api_key=GetResponse.KEY, api_url=f"{account.url}/v3").start()
+        asked(made)
+        account.contact("c1", VERA, time.time())
+        account.contact("c2", JANE, time.time(), origin="import")
+        come(made, 1)
+        assert listed(made)[0]["contact"]["phones"] == [VERA.phone] and "/v3/contacts/c2" not in account.asked
+        rounds(account, 2, "/v3/contacts")
+        callback = {"action": "subscribe", "CONTACT_ID": "c1", "contact_email": VERA.email, "key": SECRET}
+        assert knock(made, "list", "GET", params=callback).status_code == 200
+        assert books(made, "list") == {"lead": 1, "redelivered": 1} and metric(made, "reconciled_total") == 1
+        made.close()
+
+
+def test_without_a_key_nobody_is_asked(tmp_path):
+    with opened(GetResponse()) as account:
+        made = house(tmp_path, "getresponse", api_url=f"{account.url}/v3").start()
+        time.sleep(3)
+        assert account.asked == [] and "feed.begun" not in made.log.read_text()
+        made.close()

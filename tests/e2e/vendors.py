@@ -1,7 +1,8 @@
 """Stand-ins for clouds, as strict as their documentation: a question they would not answer is refused and noted.
 
 Graph: developers.facebook.com, "Retrieving leads", "Cursor-based pagination", "Access tokens". Bitrix24:
-bitrix-tools/b24-rest-docs, `crm.settings.mode.get`, `crm.lead.list`, `crm.lead.get`. Tokens: RFC 6749, 4.4 and 6, as
+bitrix-tools/b24-rest-docs, `crm.settings.mode.get`, `crm.lead.list`, `crm.lead.get`. GetResponse: apidocs.getresponse.com, "Contacts".
+Tokens: RFC 6749, 4.4 and 6, as
 Microsoft and Google give them; RFC 7662 for the mail server that asks whose one is.
 """
 
@@ -185,6 +186,43 @@ class Portal(Cloud):
         some, after = paged(sorted(rows, key=lambda lead: int(lead["ID"])), self.PAGE, said["start"])
         result = [{name: lead[name] for name in select if name in lead} for lead in some]
         return {"result": result, "total": len(rows), **({"next": after} if after else {})}
+
+
+class GetResponse(Cloud):
+    """An account with contacts; its lists do not tell the account's own fields."""
+
+    KEY = "key-of-the-account"
+
+    def __init__(self):
+        super().__init__()
+        self.contacts = {}
+
+    def contact(self, id, person, at, origin="www"):
+        own = {"customFieldId": "f1", "name": "phone", "value": [person.phone], "values": [person.phone], "type": "phone"}
+        self.contacts[id] = {
+            "contactId": id, "name": person.name, "email": person.email, "origin": origin, "at": at,
+            "createdOn": datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+0000"),
+            "campaign": {"campaignId": "l1", "name": "spring"}, "customFieldValues": [own],
+        }
+
+    def say(self, path, query, headers):
+        need(headers.get("X-Auth-Token") == f"api-key {self.KEY}", "Unable to authenticate request")
+        match path.removeprefix("/v3/").split("/"):
+            case ["contacts"]:
+                return self.list(dict(parse_qsl(query, strict_parsing=True)))
+            case ["contacts", id]:
+                need(id in self.contacts and not query, "Resource not found")
+                return {name: value for name, value in self.contacts[id].items() if name != "at"}
+        raise Refused("Resource not found")
+
+    def list(self, asked):
+        need(set(asked) == {"query[createdOn][from]", "fields", "sort[createdOn]", "page", "perPage"}, f"odd {asked}")
+        since = datetime.strptime(asked["query[createdOn][from]"], "%Y-%m-%d").replace(tzinfo=timezone.utc).timestamp()
+        need(asked["sort[createdOn]"] == "asc" and 1 <= int(asked["perPage"]) <= 1000, "odd sort or size")
+        rows = sorted((row for row in self.contacts.values() if row["at"] >= since), key=lambda row: row["at"])
+        size, page = int(asked["perPage"]), int(asked["page"])
+        names = {"contactId", *asked["fields"].split(",")}
+        return [{name: row[name] for name in names} for row in rows[size * (page - 1):size * page]]
 
 
 class Tokens(Cloud):

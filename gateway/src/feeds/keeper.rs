@@ -56,7 +56,7 @@ type Wanted = BTreeMap<ChannelId, (Arc<Entrance>, &'static Feed, [u8; 16])>;
 
 fn wanted(table: &ChannelTable) -> Wanted {
     let open = table.iter().filter(|entrance| entrance.state == State::Open);
-    let wanted = open.filter_map(|entrance| Some((Arc::clone(entrance), feed(entrance.source.name)?)));
+    let wanted = open.filter_map(|entrance| Some((Arc::clone(entrance), feed(&entrance.channel)?)));
     wanted
         .map(|(entrance, feed)| (entrance.channel.id.clone(), (Arc::clone(&entrance), feed, print(&entrance.channel))))
         .collect()

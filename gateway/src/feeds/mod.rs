@@ -20,7 +20,8 @@ mod reconcile;
 
 pub use keeper::run;
 
-use crate::sources::{bitrix24_poll, meta_leads_poll};
+use crate::channel::Channel;
+use crate::sources::{bitrix24_poll, getresponse_poll, meta_leads_poll};
 use futures_util::future::BoxFuture;
 use line::Line;
 
@@ -29,6 +30,8 @@ use line::Line;
 pub(crate) struct Feed {
     /// The row of [`crate::sources::SOURCES`] that reads what comes.
     source: &'static str,
+    /// A setting without which there is nothing to keep.
+    needs: Option<&'static str>,
     /// Keeps the connection until the line is stopped.
     run: fn(Line) -> BoxFuture<'static, ()>,
 }
@@ -36,14 +39,16 @@ pub(crate) struct Feed {
 /// Every feed.
 #[rustfmt::skip]
 static FEEDS: &[Feed] = &[
-    Feed { source: "asterisk", run: |line| Box::pin(asterisk::run(line)) },
-    Feed { source: "bitrix24_form", run: |line| Box::pin(reconcile::run(line, &bitrix24_poll::POLL)) },
-    Feed { source: "imap", run: |line| Box::pin(imap::run(line)) },
-    Feed { source: "meta_leads", run: |line| Box::pin(reconcile::run(line, &meta_leads_poll::POLL)) },
+    Feed { source: "asterisk", needs: None, run: |line| Box::pin(asterisk::run(line)) },
+    Feed { source: "bitrix24_form", needs: None, run: |line| Box::pin(reconcile::run(line, &bitrix24_poll::POLL)) },
+    Feed { source: "getresponse", needs: Some("api_key"), run: |line| Box::pin(reconcile::run(line, &getresponse_poll::POLL)) },
+    Feed { source: "imap", needs: None, run: |line| Box::pin(imap::run(line)) },
+    Feed { source: "meta_leads", needs: None, run: |line| Box::pin(reconcile::run(line, &meta_leads_poll::POLL)) },
 ];
 
-fn feed(source: &str) -> Option<&'static Feed> {
-    FEEDS.iter().find(|feed| feed.source == source)
+fn feed(channel: &Channel) -> Option<&'static Feed> {
+    let feed = FEEDS.iter().find(|feed| feed.source == channel.source);
+    feed.filter(|feed| feed.needs.is_none_or(|setting| channel.setting(setting).is_some()))
 }
 
 /// Why a connection ended.

@@ -136,7 +136,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     }
     let url = address(channel, id, entity).ok_or(Refusal::Bad("the channel has no rest_url"))?;
     let Some(document) = request.documents.get(&url) else {
-        return Err(Refusal::Needs(vec![Needed { url, bearer: None, lasting: false }]));
+        return Err(Refusal::Needs(vec![Needed { url, shown: None, lasting: false }]));
     };
     let told = json::read(document).map_err(|_| Refusal::Unreadable("the portal answers with something else"))?;
     let parts: Vec<Pairs<'_>> = match entity {

@@ -24,7 +24,7 @@ fn question(
     read: fn(&Asked<'_>, &Question, &[u8]) -> Result<Page, Refusal>,
 ) -> Option<Question> {
     let url = format!("{}/{path}", bitrix24_form::rest(asked.channel)?);
-    Some(Question { needed: Needed { url, bearer: None, lasting: false }, about: about.to_owned(), read })
+    Some(Question { needed: Needed { url, shown: None, lasting: false }, about: about.to_owned(), read })
 }
 
 /// A portal with leads makes deals of some of them; those have come in already.

@@ -1,14 +1,17 @@
 //! How does a new contact of a GetResponse list become a touch?
 //!
-//! Webhooks post JSON with an id that stays the same when they are sent again; the older callbacks ask with GET, once,
-//! everything in the query. Nothing is signed that is documented, so the address itself is the secret.
+//! Webhooks post JSON; the older callbacks ask with GET, once, everything in the query. Nothing is signed that is
+//! documented, so the address itself is the secret. A subscription is a contact of its own there, so its id is what it is
+//! known by, however it comes; with a key of the API also what both lost, see `getresponse_poll`.
 //!
 //! From the vendor's API documentation (apidocs.getresponse.com).
 
+use super::fields::{self, Pairs};
 use super::renamed::{self, Names, Person};
+use super::submission::{elements, of};
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, json,
-    shown, urlencoded,
+    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
+    Value, getresponse_poll as poll, json, reconcile, shown, urlencoded,
 };
 use crate::channel::Channel;
 use http::Method;
@@ -21,7 +24,7 @@ pub const SOURCE: Source = Source {
     body: BodyLimit::Json,
     anonymous: false,
     proof: Proof::SecretOrKey,
-    settings: &[],
+    settings: &[API_KEY, API_URL, reconcile::EVERY],
     methods: &[Method::POST, Method::GET],
     verify: shown::verify,
     read,
@@ -30,8 +33,23 @@ pub const SOURCE: Source = Source {
     help: HELP,
 };
 
-/// The same over all tries of one event; with the contact beside it, in case it should ever name more than one.
-const ID: &str = "x-webhook-id";
+pub(super) const API_KEY: Setting = Setting {
+    name: "api_key",
+    value: Value::Secret,
+    required: false,
+    expected: "a key of the API, with which leadgate asks for what the webhook lost",
+};
+
+const API_URL: Setting = Setting {
+    name: "api_url",
+    value: Value::Url,
+    required: false,
+    expected: "the address of the API, unless it is \"https://api.getresponse.com/v3\"",
+};
+
+pub(super) const PHASE: &str = "subscribe";
+const CONTACT: &str = "contact.contactId";
+const OWN_FIELDS: &str = "contact.customFieldValues";
 const NAMES: &Names = &[
     ("contact.campaign.name", "campaign_name"),
     ("contact.campaign.campaignId", "campaign_id"),
@@ -55,27 +73,59 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         Some(_) => return Ok(Reading::ignored("getresponse.other_event")),
         None => return Err(Refusal::Unreadable("the event has no type")),
     }
-    let contact = renamed::take(&mut pairs, "contact.contactId");
-    let id = request.header(ID).zip(contact.as_deref()).map(|(event, contact)| format!("{event} {contact}"));
+    if fields::get(&pairs, "contact.email").is_none()
+        && let Some(id) =
+            fields::get(&pairs, CONTACT).filter(|id| poll::is_id(id) && channel.setting(API_KEY.name).is_some())
+    {
+        let needed = poll::needed(channel, &format!("contacts/{id}"));
+        let Some(document) = request.documents.get(&needed.url) else { return Err(Refusal::Needs(vec![needed])) };
+        let told = json::read(document)?;
+        pairs.extend(told.into_iter().map(|(path, value)| (format!("contact.{path}").into(), value)));
+    }
+    subscribed(pairs, channel)
+}
+
+fn subscribed(mut pairs: Pairs<'_>, channel: &Channel) -> Result<Reading, Refusal> {
+    let id = renamed::take(&mut pairs, CONTACT);
+    let own = own_fields(&pairs);
+    pairs.retain(|(path, _)| !path.starts_with(OWN_FIELDS));
+    pairs.extend(own);
     let person = Person { kind: Kind::List, network: SOURCE.name, id: None };
     let known = person.touch(renamed::rename(pairs, NAMES, channel), channel);
     let (touch, _) = known.ok_or(Refusal::Unreadable("the event names no contact"))?;
-    Ok(Reading::of([Read::touch(id, "subscribe", touch)]))
+    Ok(Reading::of([Read::touch(id, PHASE, touch)]))
 }
 
-/// One that failed is lost, so there is no second time to recognise.
+/// The account's own fields, such as a phone, come as a list of names and values.
+fn own_fields(pairs: &Pairs<'_>) -> Pairs<'static> {
+    let mut own = Vec::new();
+    for element in elements(pairs, OWN_FIELDS) {
+        let name = of(&element, "name").unwrap_or_default();
+        let values = element.iter().filter(|(key, value)| *key == "value" && !value.is_empty() && !name.is_empty());
+        own.extend(values.map(|(_, value)| (name.to_owned().into(), (*value).to_owned().into())));
+    }
+    own
+}
+
+/// It is tried once.
 fn callback(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
-    let pairs = urlencoded::flat(request.query.as_bytes())?;
+    let mut pairs = urlencoded::flat(request.query.as_bytes())?;
     match fields::get(&pairs, "action") {
         Some("subscribe") => {}
         Some("unsubscribe") => return Ok(Reading::ignored("getresponse.unsubscribe")),
         Some(_) => return Ok(Reading::ignored("getresponse.other_event")),
         None => return Ok(Reading::ignored("getresponse.check")),
     }
+    let id = renamed::take(&mut pairs, "CONTACT_ID");
     let person = Person { kind: Kind::List, network: SOURCE.name, id: None };
     let known = person.touch(renamed::rename(pairs, NAMES, channel), channel);
     let (touch, _) = known.ok_or(Refusal::Unreadable("the callback names no contact"))?;
-    Ok(Reading::of([Read::touch(None, "subscribe", touch)]))
+    Ok(Reading::of([Read::touch(id, PHASE, touch)]))
+}
+
+/// Where the API is.
+pub(super) fn api(channel: &Channel) -> &str {
+    channel.setting(API_URL.name).unwrap_or("https://api.getresponse.com/v3").trim_end_matches('/')
 }
 
 fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
@@ -96,8 +146,7 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         },
         "event": {"occurredAt": at},
     });
-    let id = (ID.to_owned(), sample.nonce.clone());
-    SampleRequest::json(&body).with(shown::header(channel)).with([id])
+    SampleRequest::json(&body).with(shown::header(channel))
 }
 
 const HELP: &str = "\
@@ -114,6 +163,9 @@ GetResponse signs nothing that it documents, so set `url_key`: it becomes part o
 2. Only if your plan has no webhooks: *Callback* with the same URL and the event *subscribe*. A callback is tried once
    and lost if the gateway is down, so prefer the webhook.
 3. Test it: subscribe through the list's form.
+
+With `api_key` (*Tools → Integrations and API → API*) leadgate asks every 15 minutes (`reconcile`) who has subscribed in the
+last 48 hours, and brings those that neither webhook nor callback brought, once. Imported contacts are left alone.
 
 The list's name, the account and other fields are kept as attributes. Unsubscribing, opens and clicks are counted and
 left alone.

@@ -9,8 +9,8 @@
 use super::fields::{MOST_FIELDS, Pairs, get};
 use super::submission::{self, Entries, is_mapped, scalar};
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, hubspot_proof, json, signature,
+    Answer, BodyLimit, JSON_TYPE, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Shown,
+    Source, Value, hubspot_proof, json, signature,
 };
 use crate::channel::Channel;
 use http::Method;
@@ -168,7 +168,7 @@ fn events(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
                 }
                 Err(_) => reading.signals.push(submission::unreadable(&id, "the contact cannot be read")),
             },
-            None => needed.push(Needed { url, bearer: Some(TOKEN), lasting: false }),
+            None => needed.push(Needed { url, shown: Some(Shown::bearer(TOKEN)), lasting: false }),
         }
     }
     if request.documents.is_empty() && !needed.is_empty() { Err(Refusal::Needs(needed)) } else { Ok(reading) }

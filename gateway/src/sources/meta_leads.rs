@@ -9,8 +9,8 @@
 use super::fields::{self, Pairs, get};
 use super::submission::{self, elements, of};
 use super::{
-    BodyLimit, Needed, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, json,
-    meta, meta_leads_poll as poll, reconcile,
+    BodyLimit, Needed, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Shown, Source, Value,
+    json, meta, meta_leads_poll as poll, reconcile,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
@@ -69,7 +69,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         };
         let url = address(id, channel);
         let Some(document) = request.documents.get(&url) else {
-            needed.push(Needed { url, bearer: Some(PAGE_TOKEN), lasting: false });
+            needed.push(Needed { url, shown: Some(Shown::bearer(PAGE_TOKEN)), lasting: false });
             continue;
         };
         match lead(document, &event, channel) {

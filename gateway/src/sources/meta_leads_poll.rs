@@ -4,11 +4,9 @@
 //! `time_created`, and a page without `paging.next` is the last.
 
 use super::meta_leads::{self, PAGE_TOKEN};
-use super::reconcile::{Asked, Item, Page, Poll, Question};
-use super::{JSON_TYPE, Needed, Refusal, Setting, Value, json, urlencoded};
+use super::reconcile::{Asked, Item, Page, Poll, Question, moment};
+use super::{JSON_TYPE, Needed, Refusal, Setting, Shown, Value, json, urlencoded};
 use crate::channel::Channel;
-use chrono::DateTime;
-use lead::time::At;
 use serde::Deserialize;
 use serde_json::json;
 use std::borrow::Cow;
@@ -106,7 +104,7 @@ fn leads(asked: &Asked<'_>, form: &str, after: Option<&str>) -> Question {
 fn question(channel: &Channel, edge: &str, fields: &[(&str, &str)], after: Option<&str>) -> Needed {
     let fields: Vec<_> = fields.iter().copied().chain(after.map(|after| ("after", after))).collect();
     let url = format!("{}/{edge}?{}", meta_leads::graph(channel), urlencoded::write(&fields));
-    Needed { url, bearer: Some(PAGE_TOKEN), lasting: false }
+    Needed { url, shown: Some(Shown::bearer(PAGE_TOKEN)), lasting: false }
 }
 
 fn read_forms(asked: &Asked<'_>, _: &Question, answer: &[u8]) -> Result<Page, Refusal> {
@@ -124,9 +122,7 @@ fn read_leads(asked: &Asked<'_>, question: &Question, answer: &[u8]) -> Result<P
 }
 
 fn item(channel: &Channel, form: &str, lead: &Row<'_>) -> Item {
-    // 2026-11-21T10:00:00+0000, which RFC 3339 does not know.
-    let moment = |text: &str| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%z").ok();
-    let at = lead.created_time.as_deref().and_then(moment).map(|at| At::from_secs(at.timestamp()));
+    let at = lead.created_time.as_deref().and_then(moment);
     let value = json!({"leadgen_id": lead.id, "form_id": form, "page_id": channel.setting(PAGE.name),
         "created_time": at.map(|at| at.millis() / 1000)});
     let entry = json!({"changes": [{"field": "leadgen", "value": value}]});
@@ -146,6 +142,7 @@ pub(super) fn is_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lead::time::At;
 
     fn channel(settings: &[(&'static str, &str)]) -> Channel {
         let settings = settings.iter().map(|(name, value)| (*name, vec![(*value).to_owned().into()]));

@@ -27,6 +27,7 @@ pub mod form;
 pub mod freeswitch;
 mod freeswitch_cdr;
 pub mod getresponse;
+pub(crate) mod getresponse_poll;
 pub mod google_ads;
 pub mod hubspot_form;
 mod hubspot_proof;
@@ -241,10 +242,26 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needed {
     pub url: String,
-    /// The setting that holds the token to show there.
-    pub bearer: Option<&'static str>,
+    /// What is shown there.
+    pub shown: Option<Shown>,
     /// The document does not change: it may come from memory.
     pub lasting: bool,
+}
+
+/// A header with a secret of the channel's.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub header: &'static str,
+    /// What stands before the secret: `Bearer `.
+    pub before: &'static str,
+    /// The setting that holds it.
+    pub setting: &'static str,
+}
+
+impl Shown {
+    const fn bearer(setting: &'static str) -> Self {
+        Self { header: "authorization", before: "Bearer ", setting }
+    }
 }
 
 impl Request {

@@ -6,6 +6,7 @@
 
 use super::{Needed, Refusal, Setting, Value};
 use crate::channel::Channel;
+use chrono::DateTime;
 use lead::time::At;
 
 /// How often a provider with a [`Poll`] is asked.
@@ -56,4 +57,10 @@ pub(crate) struct Item {
     pub(crate) media_type: &'static str,
     /// The webhook's body, as far as the source reads it.
     pub(crate) notice: String,
+}
+
+/// `2026-11-21T10:00:00+0000`, which RFC 3339 does not know, and its own form.
+pub(crate) fn moment(text: &str) -> Option<At> {
+    let at = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%z").ok();
+    at.map(|at| At::from_millis(at.timestamp_millis())).or_else(|| At::parse(text))
 }

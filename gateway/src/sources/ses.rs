@@ -127,7 +127,7 @@ fn confirm(request: &Request, envelope: &Envelope<'_>, channel: &Channel) -> Res
     if request.documents.contains_key(url) {
         return Ok(Reading::ignored("ses.subscription"));
     }
-    Err(Refusal::Needs(vec![Needed { url: url.to_owned(), bearer: None, lasting: false }]))
+    Err(Refusal::Needs(vec![Needed { url: url.to_owned(), shown: None, lasting: false }]))
 }
 
 fn notice(message: &str, channel: &Channel) -> Result<Reading, Refusal> {

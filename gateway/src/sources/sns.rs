@@ -87,7 +87,7 @@ pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied>
     let at = envelope.get("SigningCertURL").filter(|url| is_certificate(url, channel)).ok_or(Denied::Wrong)?;
     fresh(&envelope, request.received_at)?;
     let Some(certificate) = request.documents.get(at) else {
-        return Err(Denied::Needs(Needed { url: at.to_owned(), bearer: None, lasting: true }));
+        return Err(Denied::Needs(Needed { url: at.to_owned(), shown: None, lasting: true }));
     };
     let key = key(certificate, request.received_at).ok_or(Denied::Misconfigured)?;
     UnparsedPublicKey::new(algorithm, key).verify(text.as_bytes(), &signature).map_err(|_| Denied::Wrong)

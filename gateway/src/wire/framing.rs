@@ -34,6 +34,8 @@ struct Head {
     lengths: usize,
     length: Option<u64>,
     chunked: bool,
+    /// A coding that nobody here takes off, or one said twice: the next reader may see another body.
+    odd: bool,
 }
 
 /// The longest line that matters: `content-length:` and twenty digits, with room for spaces.
@@ -116,13 +118,14 @@ impl Head {
             self.lengths += 1;
             self.length = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.odd |= self.chunked || !value.eq_ignore_ascii_case(b"chunked");
             self.chunked = true;
         }
     }
 
     /// A length said twice is how requests are smuggled past a proxy.
     fn contradicts(&self) -> bool {
-        self.lengths > 1 || (self.lengths == 1 && self.chunked)
+        self.odd || self.lengths > 1 || (self.lengths == 1 && self.chunked)
     }
 
     fn body(&self) -> State {
@@ -171,12 +174,16 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_says_its_length_twice_is_spoiled() {
+    fn a_head_that_leaves_open_where_its_body_ends_is_spoiled() {
         for lines in [
             "content-length: 3\r\ntransfer-encoding: chunked",
             "Transfer-Encoding: chunked\r\nX: y\r\nCONTENT-LENGTH: 3",
             "content-length: 3\r\ncontent-length: 4",
             "content-length: 3\r\ncontent-length: 3",
+            "transfer-encoding: gzip, chunked",
+            "transfer-encoding: chunked, chunked",
+            "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
+            "transfer-encoding: identity",
         ] {
             let head = format!("POST / HTTP/1.1\r\n{lines}\r\n\r\n");
             assert_eq!(follow(&head), (Phase::Body, 1, true), "{lines:?}");

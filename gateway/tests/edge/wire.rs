@@ -21,7 +21,9 @@ async fn framing_that_contradicts_itself_is_answered_400_and_closed() {
         ("one length twice", framed("content-length: 3\r\ncontent-length: 3\r\n", "Ann"), 400),
         ("a negative length", framed("content-length: -1\r\n", "Ann"), 400),
         ("a length that is no number", framed("content-length: 3x\r\n", "Ann"), 400),
-        ("two encodings", framed("transfer-encoding: gzip\r\n", "Ann"), 400),
+        ("another encoding", framed("transfer-encoding: gzip\r\n", "Ann"), 400),
+        ("an encoding inside the chunks", framed("transfer-encoding: gzip, chunked\r\n", chunk), 400),
+        ("chunks in chunks", framed("transfer-encoding: chunked, chunked\r\n", chunk), 400),
         ("a chunk too large to say", framed("transfer-encoding: chunked\r\n", "fffffffffffffffff\r\nAnn"), 400),
         ("a chunk without a size", framed("transfer-encoding: chunked\r\n", "zz\r\nAnn\r\n"), 400),
         ("a folded header", framed("x-a: b\r\n c\r\ncontent-length: 3\r\n", "Ann"), 400),
@@ -34,6 +36,9 @@ async fn framing_that_contradicts_itself_is_answered_400_and_closed() {
         assert_eq!(status(&answer), expected, "{name}: {answer}");
     }
     assert_eq!(house.accepted("form"), 1);
+    let counted = house.gateway.metrics.connections_refused.with_label_values(&["public", "head"]).get();
+    let bodies = house.refused("form", "framing");
+    assert!(counted >= 11 && counted + bodies >= 13, "{counted} heads and {bodies} bodies");
 }
 
 #[tokio::test]

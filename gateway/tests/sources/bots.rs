@@ -191,7 +191,7 @@ fn a_subscriber_is_a_touch_of_a_list_and_the_same_one_when_sent_again() {
     assert_eq!(reading.signals[0].id, Some(("l1 m1 2026-11-21 10:00:00".to_owned(), "subscribe".to_owned())));
     let reading = read("getresponse", &recorded("getresponse", "subscribed")).unwrap();
     assert_eq!((touch(&reading).kind, touch(&reading).name.as_deref()), (Kind::List, Some("Анна")));
-    assert_eq!(reading.signals[0].id, Some(("w1 c1".to_owned(), "subscribe".to_owned())));
+    assert_eq!(reading.signals[0].id, Some(("c1".to_owned(), "subscribe".to_owned())));
     let reading = read("sendpulse", &recorded("sendpulse", "new_addresses")).unwrap();
     let kinds: Vec<bool> = reading
         .signals

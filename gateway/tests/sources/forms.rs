@@ -236,7 +236,7 @@ fn meta_is_asked_for_each_lead_with_the_pages_token() {
     let path = |one: &Needed| one.url.split_once('?').unwrap().0.to_owned();
     let paths: Vec<String> = needed.iter().map(path).collect();
     assert_eq!(paths, ["https://graph.facebook.com/v24.0/11", "https://graph.facebook.com/v24.0/12"]);
-    assert!(needed.iter().all(|one| one.bearer == Some("page_token") && !one.lasting));
+    assert!(needed.iter().all(|one| one.shown.unwrap().setting == "page_token" && !one.lasting));
     assert!(needed[0].url.contains("field_data") && !needed[0].url.contains("page-token"));
 
     let mut elsewhere = channel("meta_leads");
@@ -308,7 +308,7 @@ fn hubspot_is_asked_for_a_contact_once_with_the_fields_the_channel_maps() {
     let needed = needs("hubspot_form", &recorded("hubspot_form", "form_of_a_contact"), &channel("hubspot_form"));
     let [one] = &needed[..] else { panic!("{needed:?}") };
     assert!(one.url.starts_with("https://api.hubapi.com/crm/v3/objects/contacts/101?properties=firstname,"));
-    assert!(one.url.ends_with(",project_budget") && one.bearer == Some("access_token"));
+    assert!(one.url.ends_with(",project_budget") && one.shown.unwrap().setting == "access_token");
 }
 
 #[test]

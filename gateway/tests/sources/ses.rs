@@ -55,7 +55,7 @@ fn both_versions_of_a_signature_are_believed() {
 #[test]
 fn the_certificate_is_asked_for_once_everything_else_is_in_order() {
     let vectors = vectors();
-    let needed = Needed { url: vectors.url.clone(), bearer: None, lasting: true };
+    let needed = Needed { url: vectors.url.clone(), shown: None, lasting: true };
     assert_eq!(check(&vectors.messages["notification_2"], None), Err(Denied::Needs(needed)));
     for (name, why) in [("other_topic", Denied::Wrong), ("old", Denied::Stale), ("ahead", Denied::Stale)] {
         assert_eq!(check(&vectors.messages[name], None), Err(why), "{name}");
@@ -146,7 +146,7 @@ fn what_is_no_message_of_sns_is_not_believed() {
 fn a_subscription_is_confirmed_by_asking_for_its_address() {
     let mut request = message(&vectors().messages["subscription_2"], None);
     let Err(Refusal::Needs(needed)) = read("ses", &request) else { panic!("nothing is needed") };
-    let [Needed { url, bearer: None, lasting: false }] = &needed[..] else { panic!("{needed:?}") };
+    let [Needed { url, shown: None, lasting: false }] = &needed[..] else { panic!("{needed:?}") };
     assert!(url.starts_with("https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription"), "{url}");
     request.documents.insert(url.clone(), Bytes::from_static(b"<ConfirmSubscriptionResponse/>"));
     let reading = read("ses", &request).unwrap();

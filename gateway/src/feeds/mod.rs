@@ -19,6 +19,13 @@ mod patience;
 
 pub use keeper::run;
 
+/// Readers of connections that we open, for `tests/fuzz`.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use super::asterisk::fuzzing::ami;
+    pub use super::imap::fuzzing::imap;
+}
+
 use futures_util::future::BoxFuture;
 use line::Line;
 

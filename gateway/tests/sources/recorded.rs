@@ -101,8 +101,7 @@ pub(crate) fn names(source: &str) -> Vec<String> {
     let folder = std::fs::read_dir(fixtures().join("sources").join(source)).expect("every source has a folder");
     let files = folder.filter_map(|file| file.ok().map(|file| file.path()));
     let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "http"));
-    let mut names: Vec<String> =
-        files.filter_map(|path| path.file_stem()?.to_str().map(str::to_owned)).collect();
+    let mut names: Vec<String> = files.filter_map(|path| path.file_stem()?.to_str().map(str::to_owned)).collect();
     names.sort();
     names
 }

@@ -1,8 +1,8 @@
 //! Is every row of the table complete?
 
-use crate::support::{channel, now, request};
 use crate::recorded::names;
 use crate::support;
+use crate::support::{channel, now, request};
 use gateway::channel::Channel;
 use gateway::sources::{Answer, Reading, Refusal, Request, SOURCES, Sample, Source, source};
 use http::{Method, StatusCode};

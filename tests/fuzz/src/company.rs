@@ -19,13 +19,14 @@ const PATIENCE: usize = 100;
 
 /// One entrance and one person behind it.
 pub(crate) fn rules(entrance: &channel::Channel, kind: Kind) -> Rules {
+    let (week, holidays) = (["mon-fri 09:00-13:00 14:00-19:00".to_owned()], ["2026-12-31..2027-01-08".to_owned()]);
     let channel = Channel::new(entrance.id.clone(), entrance.source, kind, "anna".into());
     Rules {
         workspace: entrance.workspace.clone(),
         version: "v1".to_owned(),
         name: "Cottages".to_owned(),
         region: Region::RU,
-        calendar: Calendar::always(),
+        calendar: Calendar::parse("Europe/Moscow", &week, &holidays).expect("a calendar as the manual writes it"),
         duplicate_window: Duration::from_hours(24),
         same_post_window: Duration::from_mins(10),
         close_after: Duration::from_hours(30 * 24),

@@ -16,6 +16,7 @@ pub(crate) fn play(bytes: &[u8]) {
     let Some(mut request) = recorded::parse(head.as_bytes()) else { return };
     request.body = bytes::Bytes::copy_from_slice(body);
     let mut channel = recorded::channel("form");
-    channel.fields = [("name", written.clone()), ("budget", written)].map(|(ours, said)| (ours.to_owned(), said)).into();
+    channel.fields =
+        [("name", written.clone()), ("budget", written)].map(|(ours, said)| (ours.to_owned(), said)).into();
     let _ = (form::SOURCE.read)(&request, &channel);
 }

@@ -4,6 +4,7 @@
 //! replays what is kept in `corpus/` and changes it at random with every `cargo test`; `libfuzzer/` looks for what
 //! nobody has thought of.
 
+mod captcha;
 mod company;
 mod contact;
 mod expression;
@@ -51,7 +52,9 @@ impl fmt::Debug for Target {
 /// The names of all targets: every source, then what stands before and beside them.
 pub fn names() -> Vec<&'static str> {
     let sources = SOURCES.iter().map(|source| source.name);
-    sources.chain(["smtp_talk", "imap_talk", "ami_talk", "http_head", "forwarded", "contact", "expression", "stored"]).collect()
+    let others =
+        ["smtp_talk", "imap_talk", "ami_talk", "http_head", "forwarded", "captcha", "contact", "expression", "stored"];
+    sources.chain(others).collect()
 }
 
 /// The target of this name, made ready.
@@ -65,6 +68,7 @@ pub fn target(name: &str) -> Option<Target> {
         "ami_talk" => Target::new("ami_talk", feeds::ami()),
         "http_head" => Target::new("http_head", framing::http_head),
         "forwarded" => Target::new("forwarded", framing::forwarded),
+        "captcha" => Target::new("captcha", captcha::play),
         "contact" => Target::new("contact", contact::play),
         "expression" => Target::new("expression", expression::play),
         "stored" => Target::new("stored", stored::play),

@@ -68,21 +68,25 @@ fn note(time: Duration, most: usize, length: usize) {
     }
 }
 
-// Now and then a piece is repeated until there is no room: what takes the square of its length shows itself by that.
+// Where inputs may be long, now and then a piece is repeated until there is no room: what takes the square of its
+// length shows itself by that.
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-    if seed % 32 == 0 && size > 0 { repeat(data, size, max_size.min(LONGEST), seed / 32) } else { fuzzer_mutate(data, size, max_size) }
+    if max_size == LONGEST && seed.is_multiple_of(8) && size > 0 {
+        repeat(data, size, seed / 8)
+    } else {
+        fuzzer_mutate(data, size, max_size)
+    }
 });
 
-/// Puts copies of a short piece behind it, as many as fit; what followed stays behind them, as far as it fits.
-fn repeat(data: &mut [u8], size: usize, most: usize, seed: u32) -> usize {
+/// Puts copies of a short piece behind it, as many as fit; what followed stays behind them.
+fn repeat(data: &mut [u8], size: usize, seed: u32) -> usize {
     let seed = seed as usize;
     let start = (seed >> 3) % size;
     let length = (1 + seed % 24).min(size - start);
     let piece = data[start..start + length].to_vec();
     let rest = data[start + length..size].to_vec();
-    let times = most.saturating_sub(size) / length;
+    let times = (LONGEST - size) / length;
     let changed = [&data[..start + length], &piece.repeat(times), &rest].concat();
-    let size = changed.len().min(data.len());
-    data[..size].copy_from_slice(&changed[..size]);
-    size
+    data[..changed.len()].copy_from_slice(&changed);
+    changed.len()
 }

@@ -30,7 +30,8 @@ fn proof(payload: &str) {
 
 fn answer(service: &str, bytes: &[u8]) {
     if fuzzing::person(service, &bytes::Bytes::copy_from_slice(bytes)) == Some(true) {
-        let said: Value = serde_json::from_slice(bytes).expect("what was believed is JSON");
+        // A typed reader passes over texts that it does not want, whatever letters they have.
+        let said: Value = serde_json::from_str(&String::from_utf8_lossy(bytes)).expect("what was believed is JSON");
         assert!(said["success"] == true || said["status"] == "ok", "a machine was taken for a person: {said}");
     }
 }

@@ -3,7 +3,7 @@
 use crate::recorded::{document, names, raw};
 use crate::source::{DOCUMENT, entries_and_records};
 use gateway::sources::{SOURCES, Source, source};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Names and bytes: recorded requests of a source or what they become, `seeds/<target>/` and `corpus/<target>/`.
 pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
@@ -32,14 +32,19 @@ fn recorded_rows(source: &'static Source) -> Vec<(String, Vec<u8>)> {
     entries_and_records(source).into_iter().map(|bytes| (source.name.to_owned(), bytes)).collect()
 }
 
-fn files(kind: &str, target: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(kind).join(target);
+/// Everything in a folder, in the order of the names.
+fn inside(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<_> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
     files.sort();
-    let one = |file: std::path::PathBuf| {
+    files
+}
+
+fn files(kind: &str, target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(kind).join(target);
+    let one = |file: PathBuf| {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         (format!("{kind}/{name}"), std::fs::read(file).unwrap_or_default())
     };
-    files.into_iter().map(one).collect()
+    inside(&folder).into_iter().map(one).collect()
 }

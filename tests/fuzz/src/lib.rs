@@ -59,6 +59,8 @@ pub fn names() -> Vec<&'static str> {
 
 /// The target of this name, made ready.
 pub fn target(name: &str) -> Option<Target> {
+    // What is loaded once is no input's doing.
+    lead::phone::warm();
     Some(match name {
         "smtp_talk" => {
             let post = smtp::Post::open();

@@ -150,7 +150,8 @@ where
     }
 }
 
-async fn exchange<I, S, B>(io: I, limits: &Limits, service: S, stop: &CancellationToken)
+/// One connection, to its end.
+pub(crate) async fn exchange<I, S, B>(io: I, limits: &Limits, service: S, stop: &CancellationToken)
 where
     I: AsyncRead + AsyncWrite + Unpin,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,

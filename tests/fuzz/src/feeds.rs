@@ -1,18 +1,14 @@
 //! What do the feeds promise of any server? They hear it out, keep no more than they were told to, and say nothing that
 //! their own sources cannot read.
 
+use crate::house::runtime;
 use crate::recorded;
 use crate::wire::Wire;
 use gateway::feeds::fuzzing;
 use gateway::sources::asterisk;
-use tokio::runtime::{Builder, Runtime};
 
 /// Bytes of a mail that are kept.
 const KEEP: usize = 256;
-
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_time().build().expect("a runtime of one thread needs nothing")
-}
 
 pub(crate) fn imap(bytes: &[u8]) {
     let mails = runtime().block_on(fuzzing::imap(Wire::new(bytes), KEEP));

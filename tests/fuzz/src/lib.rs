@@ -10,6 +10,8 @@ mod contact;
 mod expression;
 mod feeds;
 mod framing;
+mod house;
+mod http;
 #[path = "../../../gateway/tests/sources/recorded.rs"]
 mod recorded;
 mod seeds;
@@ -52,8 +54,18 @@ impl fmt::Debug for Target {
 /// The names of all targets: every source, then what stands before and beside them.
 pub fn names() -> Vec<&'static str> {
     let sources = SOURCES.iter().map(|source| source.name);
-    let others =
-        ["smtp_talk", "imap_talk", "ami_talk", "http_head", "forwarded", "captcha", "contact", "expression", "stored"];
+    let others = [
+        "http_talk",
+        "smtp_talk",
+        "imap_talk",
+        "ami_talk",
+        "http_head",
+        "forwarded",
+        "captcha",
+        "contact",
+        "expression",
+        "stored",
+    ];
     sources.chain(others).collect()
 }
 
@@ -63,8 +75,12 @@ pub fn target(name: &str) -> Option<Target> {
     lead::phone::warm();
     Some(match name {
         "smtp_talk" => {
-            let post = smtp::Post::open();
+            let post = smtp::Post::new();
             Target::new("smtp_talk", move |bytes| post.play(bytes))
+        }
+        "http_talk" => {
+            let entrance = http::Entrance::new();
+            Target::new("http_talk", move |bytes| entrance.play(bytes))
         }
         "imap_talk" => Target::new("imap_talk", feeds::imap),
         "ami_talk" => Target::new("ami_talk", feeds::ami()),

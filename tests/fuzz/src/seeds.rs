@@ -1,5 +1,6 @@
 //! What does a target begin with? What people wrote down, and what was found since.
 
+use crate::http;
 use crate::recorded::{document, names, raw};
 use crate::source::{DOCUMENT, entries_and_records};
 use gateway::sources::{SOURCES, Source, source};
@@ -10,6 +11,7 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     let recorded = match source(target) {
         Some(source) => recorded_requests(source.name),
         None if target == "stored" => SOURCES.iter().flat_map(|source| recorded_rows(source)).collect(),
+        None if target == "http_talk" => http::SOURCES.iter().flat_map(|source| on_the_wire(source)).collect(),
         None => Vec::new(),
     };
     let kept = ["seeds", "corpus"].into_iter().flat_map(|kind| files(kind, target));
@@ -30,6 +32,11 @@ fn recorded_requests(source: &'static str) -> Vec<(String, Vec<u8>)> {
 
 fn recorded_rows(source: &'static Source) -> Vec<(String, Vec<u8>)> {
     entries_and_records(source).into_iter().map(|bytes| (source.name.to_owned(), bytes)).collect()
+}
+
+fn on_the_wire(source: &str) -> Vec<(String, Vec<u8>)> {
+    let request = |name: String| http::on_the_wire(source, &raw(source, &name)).map(|bytes| (name, bytes));
+    names(source).into_iter().filter_map(request).collect()
 }
 
 /// Everything in a folder, in the order of the names.

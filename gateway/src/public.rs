@@ -1,6 +1,9 @@
 //! Which paths does the public listener have? A route table by hand: `/in/…`, `/embed.js`, `/live`, `/demo`. Nothing on
 //! it reveals a lead.
 
+#[doc(hidden)]
+pub mod fuzzing;
+
 use crate::channels::Lookup;
 use crate::config::Config;
 use crate::demo;

@@ -143,14 +143,25 @@ where
 {
     // Without it answers are only later, so its failure is not worth a connection.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = &edge.tls else { return exchange(stream, &edge, service, &stop).await };
-    match timeout(edge.limits.handshake_time.0, tls.acceptor().accept(stream)).await {
-        Ok(Ok(stream)) => exchange(stream, &edge, service, &stop).await,
-        Ok(Err(_)) | Err(_) => edge.metrics.connections_refused.with_label_values(&[edge.name, "handshake"]).inc(),
+    let refused = match &edge.tls {
+        None => exchange(stream, &edge.limits, service, &stop).await,
+        Some(tls) => match timeout(edge.limits.handshake_time.0, tls.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => exchange(stream, &edge.limits, service, &stop).await,
+            Ok(Err(_)) | Err(_) => Some("handshake"),
+        },
+    };
+    if let Some(why) = refused {
+        edge.metrics.connections_refused.with_label_values(&[edge.name, why]).inc();
     }
 }
 
-async fn exchange<I, S, B>(io: I, edge: &Edge, service: S, stop: &CancellationToken)
+/// One connection, to its end; why it was not let go on, where that was its own doing.
+pub(crate) async fn exchange<I, S, B>(
+    io: I,
+    limits: &Limits,
+    service: S,
+    stop: &CancellationToken,
+) -> Option<&'static str>
 where
     I: AsyncRead + AsyncWrite + Unpin,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
@@ -159,10 +170,10 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let busy = Busy::default();
-    let wire = Wire::new(io, &edge.limits, Arc::clone(&busy));
+    let wire = Wire::new(io, limits, Arc::clone(&busy));
     let service = Box::new(service);
     let service = service_fn(move |request| answer(&*service, request, &busy));
-    let mut connection = http(&edge.limits).serve_connection(TokioIo::new(wire), service);
+    let mut connection = http(limits).serve_connection(TokioIo::new(wire), service);
     let ended = tokio::select! {
         ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
         () = stop.cancelled() => {
@@ -170,12 +181,11 @@ where
             poll_fn(|cx| connection.poll_without_shutdown(cx)).await
         }
     };
-    if ended.as_ref().is_err_and(hyper::Error::is_parse) {
-        edge.metrics.connections_refused.with_label_values(&[edge.name, "head"]).inc();
-    }
+    let refused = ended.as_ref().is_err_and(hyper::Error::is_parse).then_some("head");
     if !ended.is_err_and(|error| is_timeout(&error)) {
         linger(connection.into_parts().io.into_inner()).await;
     }
+    refused
 }
 
 fn http(limits: &Limits) -> http1::Builder {

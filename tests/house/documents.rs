@@ -17,6 +17,7 @@ fn what_the_documents_name_is_there() {
         "docs/mail.md",
         "docs/reading-the-stream.md",
         "docs/breaking-it.md",
+        "docs/fuzzing.md",
         "deploy/README.md",
     ];
     let mut missing = Vec::new();

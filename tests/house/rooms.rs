@@ -5,7 +5,7 @@ use crate::look::mentions;
 use std::collections::BTreeSet;
 
 /// Each crate and those of ours it may know: one way, from the root down to the domain.
-const ROOMS: [(&str, &[&str]); 7] = [
+const ROOMS: [(&str, &[&str]); 8] = [
     ("lead", &[]),
     ("ledger", &["lead"]),
     ("gateway", &["lead", "ledger"]),
@@ -15,6 +15,8 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("bench", &["lead", "ledger", "gateway", "workers"]),
     // Stands in for the server.
     ("simulation", &["lead", "ledger", "workers"]),
+    // Throws bytes at every reader.
+    ("fuzz", &["lead", "ledger", "gateway"]),
 ];
 
 /// Crates through which bytes leave the process; the domain stands on none of them, however far down.

@@ -6,6 +6,7 @@
 
 mod ami;
 mod fold;
+pub(super) mod fuzzing;
 
 use super::Failure;
 use super::dial::Dial;

@@ -9,6 +9,7 @@
 mod answer;
 mod dialogue;
 mod fetch;
+pub(super) mod fuzzing;
 mod place;
 mod token;
 

@@ -20,6 +20,13 @@ mod reconcile;
 
 pub use keeper::run;
 
+/// Readers of connections that we open, for `tests/fuzz`.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use super::asterisk::fuzzing::ami;
+    pub use super::imap::fuzzing::imap;
+}
+
 use crate::channel::Channel;
 use crate::sources::{bitrix24_poll, getresponse_poll, meta_leads_poll};
 use futures_util::future::BoxFuture;

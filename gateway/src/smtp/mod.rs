@@ -11,6 +11,8 @@
 mod command;
 pub mod data;
 mod deliver;
+#[doc(hidden)]
+pub mod fuzzing;
 mod lines;
 mod listener;
 mod mail;
@@ -133,14 +135,20 @@ struct Place {
     stop: CancellationToken,
 }
 
+impl Place {
+    fn new(server: &Server, protocol: Protocol, stop: CancellationToken) -> Self {
+        let (config, gateway) = (&server.config, &server.gateway);
+        let each = gateway.config.limits.connections_per_address;
+        let trusted = &gateway.config.trusted_proxies;
+        let doors = Arc::new(Doors::new(protocol.word(), config.connections, each, trusted, &gateway.metrics));
+        Self { protocol, doors, mails: Budget::new(config.mails.bytes()), stop }
+    }
+}
+
 async fn serve(server: Arc<Server>, protocol: Protocol, listener: Listener, stop: CancellationToken) {
     let (tasks, cut) = (TaskTracker::new(), CancellationToken::new());
-    let (config, gateway) = (&server.config, &server.gateway);
-    let each = gateway.config.limits.connections_per_address;
-    let trusted = &gateway.config.trusted_proxies;
-    let doors = Arc::new(Doors::new(protocol.word(), config.connections, each, trusted, &gateway.metrics));
-    let place =
-        Place { protocol, doors: Arc::clone(&doors), mails: Budget::new(config.mails.bytes()), stop: stop.clone() };
+    let place = Place::new(&server, protocol, stop.clone());
+    let (gateway, doors) = (&server.gateway, Arc::clone(&place.doors));
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let Some((io, address)) = sort_out(accepted).await else { continue };
         match doors.open(address) {

@@ -6,6 +6,8 @@
 
 mod altcha;
 mod evidence;
+#[doc(hidden)]
+pub mod fuzzing;
 mod service;
 mod used;
 

@@ -1,6 +1,7 @@
 //! What does each recorded request say? Beside `<name>.http` lies `<name>.json`: the signals, or why there are none.
 //! `LEADGATE_BLESS=1` writes them anew; read the difference before you commit it.
 
+use crate::recorded::names;
 use crate::support::{channel, fixtures, read_asking, recorded};
 use gateway::channel::Channel;
 use gateway::sources::{Reading, Refusal, SOURCES};
@@ -25,15 +26,6 @@ fn outcome(read: Result<Reading, Refusal>) -> Value {
             json!({"signals": signals, "ignored": reading.ignored})
         }
     }
-}
-
-pub(crate) fn names(source: &str) -> Vec<String> {
-    let folder = std::fs::read_dir(fixtures().join("sources").join(source)).unwrap();
-    let files =
-        folder.map(|file| file.unwrap().path()).filter(|path| path.extension().is_some_and(|ext| ext == "http"));
-    let mut names: Vec<String> = files.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
-    names.sort();
-    names
 }
 
 #[test]

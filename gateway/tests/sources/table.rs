@@ -1,7 +1,8 @@
 //! Is every row of the table complete?
 
+use crate::recorded::names;
+use crate::support;
 use crate::support::{channel, now, request};
-use crate::{fixtures, support};
 use gateway::channel::Channel;
 use gateway::sources::{Answer, Reading, Refusal, Request, SOURCES, Sample, Source, source};
 use http::{Method, StatusCode};
@@ -58,7 +59,7 @@ fn every_source_has_a_row_in_the_table_of_providers() {
 fn every_source_has_help_and_recorded_requests_of_every_outcome() {
     for row in SOURCES.iter().copied() {
         assert!(row.help.starts_with("# ") && row.help.contains("{url}") != is_fetched(row), "{}", row.name);
-        let outcomes: String = fixtures::names(row.name)
+        let outcomes: String = names(row.name)
             .iter()
             .map(|name| {
                 let file = support::fixtures().join("sources").join(row.name).join(name).with_extension("json");

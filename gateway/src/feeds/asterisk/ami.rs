@@ -87,7 +87,7 @@ impl Ami {
         let (mut block, mut room) = (Block::default(), LONGEST_BLOCK);
         loop {
             let line = self.line(room).await?;
-            room = room.saturating_sub(line.len() + 2);
+            room = room.checked_sub(line.len() + 2).ok_or(Failure::Refused("the exchange never ends a block"))?;
             if !line.is_empty() {
                 block.line(&line);
             } else if !block.0.is_empty() {
@@ -144,6 +144,13 @@ mod tests {
         assert_eq!(begun(b"SSH-2.0-OpenSSH\r\n").await.err(), Some(Failure::Refused("this is no manager interface")));
         let mut endless = begun(&[b"Asterisk Call Manager/9\r\n".as_slice(), &[b'x'; 1 << 19]].concat()).await.unwrap();
         assert_eq!(endless.read().await.err(), Some(Failure::Refused("the exchange never ends a line")));
+    }
+
+    #[tokio::test]
+    async fn a_block_of_ever_more_lines_is_not_collected() {
+        let lines = b"Event: A\r\n".repeat(1 << 15);
+        let mut endless = begun(&[b"Asterisk Call Manager/9\r\n".as_slice(), &lines].concat()).await.unwrap();
+        assert_eq!(endless.read().await.err(), Some(Failure::Refused("the exchange never ends a block")));
     }
 
     #[tokio::test]

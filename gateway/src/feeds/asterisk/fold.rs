@@ -12,6 +12,7 @@ use crate::channel::Channel;
 use crate::sources::asterisk::{Step, What};
 use lead::time::At;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Calls at one moment; beyond it the oldest was forgotten by the exchange, or by us.
 const MOST: usize = 10_000;
@@ -309,8 +310,8 @@ fn cause(block: &Block, gave_up: bool) -> String {
 /// `timestampevents = yes` gives every event `1705302000.123456`.
 fn stamp(block: &Block) -> Option<At> {
     let (seconds, fraction) = block.get("Timestamp")?.split_once('.')?;
-    let millis: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
-    Some(At::from_millis(seconds.parse::<i64>().ok()?.checked_mul(1_000)?.checked_add(millis)?))
+    let millis: u64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+    Some(At::from_secs(seconds.parse().ok()?).plus(Duration::from_millis(millis)))
 }
 
 fn known(text: Option<&str>) -> Option<String> {

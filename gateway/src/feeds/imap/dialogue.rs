@@ -22,7 +22,7 @@ const SILENT: Failure = Failure::Away("the server fell silent");
 pub(super) struct Dialogue {
     wire: BufReader<Wire>,
     number: u32,
-    /// Bytes of a literal that are kept.
+    /// Bytes of a literal that are kept; of all in one answer twice as many.
     keep: usize,
 }
 
@@ -125,12 +125,14 @@ impl Dialogue {
     }
 
     async fn hear(&mut self) -> Result<Answer, Failure> {
-        let mut line = Line::default();
+        let (mut line, mut room) = (Line::default(), self.keep.saturating_mul(2));
         loop {
             self.line(&mut line.text).await?;
             let Some(length) = literal(&line.text) else { return Ok(parse(&line)) };
             line.text.push(MARK);
-            line.literals.push(self.literal(length).await?);
+            let literal = self.literal(length, room.min(self.keep)).await?;
+            room -= literal.bytes.len();
+            line.literals.push(literal);
         }
     }
 
@@ -142,17 +144,17 @@ impl Dialogue {
             let taken = end.map_or(piece.len(), |end| end + 1);
             text.extend(piece[..taken].iter().filter(|byte| !matches!(**byte, b'\r' | b'\n' | MARK)));
             self.wire.consume(taken);
-            if end.is_some() {
-                return Ok(());
-            }
             if text.len() > LONGEST_LINE {
                 return Err(Failure::Refused("the server never ends a line"));
+            }
+            if end.is_some() {
+                return Ok(());
             }
         }
     }
 
-    async fn literal(&mut self, length: usize) -> Result<Literal, Failure> {
-        let (mut kept, mut left, keep) = (Vec::new(), length, self.keep);
+    async fn literal(&mut self, length: usize, keep: usize) -> Result<Literal, Failure> {
+        let (mut kept, mut left) = (Vec::new(), length);
         while left > 0 {
             let piece = self.piece().await?;
             let taken = piece.len().min(left);
@@ -221,6 +223,19 @@ mod tests {
                 .await;
         assert_eq!(asked, Ok(()));
         assert_eq!(mails(&heard), [("1234".to_owned(), true), ("ab".to_owned(), false)]);
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_many_literals_has_an_end_and_a_bound() {
+        let (asked, heard) =
+            asked("* 1 FETCH (X {4}\r\n1234 Y {4}\r\n1234 BODY[] {4}\r\n1234 UID 1)\r\nA1 OK\r\n", 5).await;
+        assert_eq!((asked, mails(&heard)), (Ok(()), vec![("12".to_owned(), true)]));
+        let (mut dialogue, mut theirs) = begun(9).await;
+        let endless = tokio::spawn(async move { while theirs.write_all(&b"{0}\r\n".repeat(1 << 10)).await.is_ok() {} });
+        let failure = dialogue.ask("NOOP", drop).await;
+        assert_eq!(failure, Err(Failure::Refused("the server never ends a line")));
+        drop(dialogue);
+        endless.await.unwrap();
     }
 
     #[tokio::test]

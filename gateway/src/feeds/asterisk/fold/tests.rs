@@ -244,6 +244,9 @@ fn times_are_the_exchanges_where_it_says_them() {
         ("Timestamp: 1705302000.123456", Some(1_705_302_000_123)),
         ("Timestamp: 1705302000.5", Some(1_705_302_000_500)),
         ("Timestamp: soon", None),
+        // Further apart than a number can say: beyond the last moment there is none.
+        ("Timestamp: 9223372036854775807.999", Some(253_402_300_799_999)),
+        ("Timestamp: -9223372036854775808.0", Some(0)),
         ("A: b", None),
     ] {
         assert_eq!(stamp(&Block::of(said)), at.map(At::from_millis), "{said}");

@@ -6,6 +6,7 @@
 use super::fields::{MOST_FIELDS, Pairs};
 use super::urlencoded::{known_charset, path};
 use super::{Refusal, media_type};
+use crate::room::{self, LARGE};
 use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8};
 use futures_util::FutureExt;
@@ -92,18 +93,19 @@ async fn collect(mut form: Multipart<'_>, most: Most) -> Result<Parts, Refusal> 
     Ok(parts)
 }
 
-/// The bytes of a value. Most come in one piece; for a large one a place is set aside once, because growing step by step
-/// would hold a mail of 25 MiB three times. What is not written of it never becomes memory.
+/// The bytes of a value. Most come in one piece; for others a place is set aside once.
 async fn value(mut field: Field<'_>, room: usize) -> Result<Bytes, Refusal> {
     let first = piece(&mut field).await?.unwrap_or_default();
     let Some(second) = piece(&mut field).await? else { return Ok(first) };
-    let mut whole = Vec::with_capacity(room);
+    let mut whole = room::of(room);
     whole.extend_from_slice(&first);
     whole.extend_from_slice(&second);
     while let Some(next) = piece(&mut field).await? {
         whole.extend_from_slice(&next);
     }
-    whole.shrink_to_fit();
+    if whole.len() <= LARGE {
+        whole.shrink_to_fit();
+    }
     Ok(whole.into())
 }
 

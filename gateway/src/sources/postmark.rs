@@ -7,6 +7,7 @@
 
 use super::carried::{self, Carried, Head};
 use super::multipart::{describe_file, plain_name};
+use super::verdicts::{self, Verdicts};
 use super::{
     Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail, shown,
 };
@@ -117,10 +118,25 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         raw,
         recipient: inbound.original_recipient.clone(),
         files,
+        verdicts: verdicts(&inbound),
         id: inbound.message_id.as_deref().map(str::to_owned),
         ..Carried::default()
     };
     mail::letter(&carried, channel)
+}
+
+/// `Received-SPF: Pass (sender SPF authorized) …` (RFC 7208 9.1) and the rules of SpamAssassin that applied. Postmark
+/// writes both above the mail.
+fn verdicts(inbound: &Inbound<'_>) -> Verdicts {
+    let said = |name: &str| {
+        let line = inbound.headers.iter().find(|line| line.name.eq_ignore_ascii_case(name));
+        line.map(|line| &*line.value).unwrap_or_default()
+    };
+    let rules = said("X-Spam-Tests");
+    let applied = |rule: &str| rules.split(',').any(|one| one.trim() == rule);
+    let dkim = if applied("DKIM_VALID") { Some("pass") } else { applied("DKIM_INVALID").then_some("fail") };
+    let spf = said("Received-SPF").split([' ', '(', ';']).next().and_then(verdicts::word);
+    Verdicts { spf, dkim, dmarc: None }
 }
 
 /// The message, from its fields.

@@ -5,6 +5,7 @@
 //! at in pieces and a little more of it is kept.
 
 use crate::room;
+use memchr::memmem;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -79,14 +80,7 @@ impl<'a> Excerpt<'a> {
 
 /// Up to the next line that begins with `--`; one at the beginning is not the next.
 fn piece(rest: &[u8]) -> usize {
-    let mut from = 1;
-    while let Some(at) = rest[from..].iter().position(|byte| *byte == b'\n').map(|at| from + at + 1) {
-        if rest[at..].starts_with(b"--") {
-            return at;
-        }
-        from = at;
-    }
-    rest.len()
+    memmem::find(&rest[1..], b"\n--").map_or(rest.len(), |at| at + 2)
 }
 
 /// How much of a piece is kept: up to the end of a line, where one is near.
@@ -103,7 +97,7 @@ fn wanted(piece: &[u8]) -> usize {
 /// Up to the first empty line.
 fn head(piece: &[u8]) -> &[u8] {
     let start = &piece[..piece.len().min(HEAD)];
-    let end = |mark: &[u8]| start.windows(mark.len()).position(|seen| seen == mark).map(|at| at + mark.len());
+    let end = |mark: &[u8]| memmem::find(start, mark).map(|at| at + mark.len());
     let end = [end(b"\n\r\n"), end(b"\n\n")].into_iter().flatten().min();
     &start[..end.unwrap_or(0)]
 }
@@ -155,7 +149,8 @@ mod tests {
     fn what_is_left_out_of_an_attachment_is_measured() {
         for size in [3 * MIB, 3 * MIB + 1, 3 * MIB + 2] {
             let pdf = "Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64";
-            let parts = [("Content-Type: text/plain", "hello".to_owned()), (pdf, base64(size)), ("X-A: b", "bye".to_owned())];
+            let parts =
+                [("Content-Type: text/plain", "hello".to_owned()), (pdf, base64(size)), ("X-A: b", "bye".to_owned())];
             let raw = mail(&parts);
             let excerpt = Excerpt::of(&raw);
             assert!(excerpt.bytes.len() < 3 * OTHER && !excerpt.ends_early, "{}", excerpt.bytes.len());

@@ -21,9 +21,7 @@ use http::{Method, StatusCode};
 use lead::entry::{Kind, Reply, Signal, Touch};
 use lead::text::cut;
 use lead::time::At;
-use mail_parser::{
-    Addr, Address, Encoding, HeaderName, Message, MessageParser, MessagePart, MimeHeaders, PartType,
-};
+use mail_parser::{Addr, Address, Encoding, HeaderName, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use serde_json::Value;
 use std::borrow::Cow;
 

@@ -16,6 +16,7 @@ use http::{Method, StatusCode};
 use lead::entry::Kind;
 use lead::time::At;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 pub const SOURCE: Source = Source {
@@ -59,7 +60,7 @@ struct Inbound<'a> {
     #[serde(borrow)]
     html_body: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    raw_email: Option<Cow<'a, str>>,
+    raw_email: Option<&'a RawValue>,
     #[serde(borrow)]
     headers: Vec<Line<'a>>,
     #[serde(borrow)]
@@ -109,8 +110,8 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if inbound.attachments.iter().any(|file| file.data.is_some() && file.content.is_none()) {
         return Ok(Reading::ignored("postmark.check"));
     }
-    let raw = match &inbound.raw_email {
-        Some(raw) => Cow::Borrowed(raw.as_bytes()),
+    let raw = match inbound.raw_email.map(|raw| json::text(raw).ok_or(Refusal::Unreadable(NO_TEXT))) {
+        Some(raw) => bytes(raw?),
         None => Cow::Owned(apart(&inbound)),
     };
     let files = if inbound.raw_email.is_some() { Vec::new() } else { files(&inbound) };
@@ -123,6 +124,15 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         ..Carried::default()
     };
     mail::letter(&carried, channel)
+}
+
+const NO_TEXT: &str = "the raw mail is not a text";
+
+fn bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
 }
 
 /// `Received-SPF: Pass (sender SPF authorized) …` (RFC 7208 9.1) and the rules of SpamAssassin that applied. Postmark

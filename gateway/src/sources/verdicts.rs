@@ -184,7 +184,10 @@ mod tests {
             ("dkim=fail header.d=a.example; dkim=pass header.d=b.example", ["-", "pass", "-"]),
             ("dkim=none; dkim=fail", ["-", "none", "-"]),
             ("dkim/1 = pass; spf/1=neutral", ["neutral", "pass", "-"]),
-            ("spf=pass reason=\"it; dmarc=pass \\\"; dmarc=pass\" smtp.helo=x; dkim=permerror", ["pass", "permerror", "-"]),
+            (
+                "spf=pass reason=\"it; dmarc=pass \\\"; dmarc=pass\" smtp.helo=x; dkim=permerror",
+                ["pass", "permerror", "-"],
+            ),
             ("dmarc=bestguesspass; spf=<script>; dkim=", ["-"; 3]),
             ("spf=hardfail; x-dmarc=pass; arc=pass", ["fail", "-", "-"]),
             ("spf=pass (unfinished; dmarc=pass", ["pass", "-", "-"]),

@@ -44,7 +44,11 @@ pub(super) fn read(line: &[u8]) -> Result<Command<'_>, Reply> {
         return Ok(Command::Rcpt { to: Cow::Borrowed(POSTMASTER) });
     }
     let request = Request::parse(&mut line.iter()).map_err(|error| reply(&error))?;
+    let alone = |word: &str| bare.trim().eq_ignore_ascii_case(word);
     Ok(match request {
+        // What changes how the bytes that follow are read must not be doubtful itself.
+        Request::Data if !alone("DATA") => return Err(Reply::SYNTAX),
+        Request::StartTls if !alone("STARTTLS") => return Err(Reply::SYNTAX),
         Request::Helo { host } => Command::Helo(host),
         Request::Ehlo { host } => Command::Ehlo(host),
         Request::Lhlo { host } => Command::Lhlo(host),
@@ -159,6 +163,8 @@ mod tests {
             ("RCPT TO:postmaster", 501),
             ("RCPT TO:<@y.example>", 501),
             ("EHLO", 501),
+            ("DATA now", 501),
+            ("STARTTLS now", 501),
             ("FROB", 500),
             ("", 500),
             ("GET / HTTP/1.1", 500),

@@ -1,5 +1,6 @@
 """Do mail servers deliver straight into channels: over SMTP and LMTP, in every alphabet, whole or not at all?"""
 
+import contextlib
 import email.charset
 import os
 import smtplib
@@ -262,17 +263,18 @@ def test_a_thousand_recipients_are_too_many(house):
 
 
 def test_whoever_names_recipients_without_end_is_sent_away(house):
-    before = books(house, "demo-mail")
-    with socket.create_connection((HOST, house.smtp), timeout=10) as line, line.makefile("rb") as answers:
+    before, heard = books(house, "demo-mail"), b""
+    with socket.create_connection((HOST, house.smtp), timeout=10) as line:
+        # Ten at a time: a client that sends on and on without listening hears only a reset.
         line.sendall(b"EHLO x\r\nMAIL FROM:<a@x.example>\r\n")
-        with pytest.raises(OSError):
-            for _ in range(100):
-                line.sendall(f"RCPT TO:<{SALES}>\r\n".encode() * 1000)
-        try:
-            heard = answers.read()
-        except ConnectionError:
-            heard = b""
-        assert heard.count(b"250 2.1.5") <= 100
+        with contextlib.suppress(ConnectionError):
+            for _ in range(10_000):
+                line.sendall(f"RCPT TO:<{SALES}>\r\n".encode() * 10)
+                if not (more := line.recv(65536)):
+                    break
+                heard += more
+    assert (heard.count(b"250 2.1.5"), heard.count(b"421 4.7.0")) == (100, 1), heard[-200:]
+    assert heard.count(b"\r\n") < 2100
     assert books(house, "demo-mail") == before
 
 

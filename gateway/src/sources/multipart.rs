@@ -69,7 +69,7 @@ fn parts<'a>(body: &'a [u8], content_type: &str, most: Most) -> Result<Parts<'a>
             What::Value => {
                 let label = part.content_type.and_then(|kind| parts::parameter(kind, "charset"));
                 let charset = label.and_then(|label| known_charset(&label));
-                parts.values.push((part.name.into_owned(), charset, part.value));
+                parts.values.push((part.name, charset, part.value));
             }
         }
     }
@@ -110,7 +110,7 @@ mod tests {
         format!("--XX\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n")
     }
 
-    fn form(body: String) -> Result<Form, Refusal> {
+    fn form(body: &str) -> Result<Form, Refusal> {
         super::read(body.as_bytes(), TYPE)
     }
 
@@ -121,7 +121,7 @@ mod tests {
             + &part("name=\"plan\"; filename=\"plan.pdf\"\r\nContent-Type: application/pdf", "%PDF-1.7")
             + &part("name=\"photo\"; filename=\"\"", "")
             + "--XX--\r\n";
-        let form = form(body).unwrap();
+        let form = form(&body).unwrap();
         assert_eq!(form.pairs, [("name".into(), "Анна".into()), ("rooms".into(), "2".into())]);
         let plan = json!({"field": "plan", "name": "plan.pdf", "type": "application/pdf", "size": 8, "kept": false});
         assert_eq!(form.files, [plan]);
@@ -148,9 +148,9 @@ mod tests {
     #[test]
     fn a_form_with_too_many_parts_is_too_large() {
         let body = |parts| part("name=\"a\"", "1").repeat(parts) + "--XX--\r\n";
-        assert_eq!(form(body(MOST_PARTS)).unwrap().pairs.len(), MOST_PARTS);
+        assert_eq!(form(&body(MOST_PARTS)).unwrap().pairs.len(), MOST_PARTS);
         for parts in [MOST_PARTS + 1, 41_000] {
-            assert!(matches!(form(body(parts)), Err(Refusal::TooLarge(_))));
+            assert!(matches!(form(&body(parts)), Err(Refusal::TooLarge(_))));
         }
     }
 

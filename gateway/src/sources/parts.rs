@@ -16,16 +16,16 @@ pub(super) struct Broken;
 /// One field of the form.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Part<'a> {
-    pub name: Cow<'a, str>,
-    pub what: What<'a>,
+    pub name: String,
+    pub what: What,
     pub content_type: Option<&'a str>,
     pub value: &'a [u8],
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum What<'a> {
+pub(super) enum What {
     Value,
-    File(Cow<'a, str>),
+    File(String),
 }
 
 /// The parts in their order; the first mistake is the last.
@@ -79,24 +79,27 @@ pub(super) fn boundary(content_type: &str) -> Option<Cow<'_, str>> {
 }
 
 fn described<'a>(head: &'a [u8], value: &'a [u8]) -> Result<Part<'a>, Broken> {
-    let (mut disposition, mut content_type) = (None, None);
+    let (mut disposition, mut content_type) = (Cow::Borrowed(""), None);
     for line in head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).filter(|line| !line.is_empty()) {
         let colon = line.iter().position(|byte| *byte == b':').ok_or(Broken)?;
-        let (name, text) = (&line[..colon], std::str::from_utf8(line[colon + 1..].trim_ascii()).ok());
-        if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
+        let (name, text) = (&line[..colon], line[colon + 1..].trim_ascii());
+        let odd = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+        if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) || text.iter().any(odd) {
             return Err(Broken);
         }
         if name.eq_ignore_ascii_case(b"content-disposition") {
-            disposition = text;
+            disposition = String::from_utf8_lossy(text);
         } else if name.eq_ignore_ascii_case(b"content-type") {
-            content_type = text;
+            content_type = std::str::from_utf8(text).ok();
         }
     }
-    let said = |name| parameter(disposition.unwrap_or_default(), name);
+    // A name in letters that nobody named is none; that it belongs to a file is still said.
+    let said = |name| parameter(&disposition, name);
+    let known = |name: Cow<'_, str>| if name.contains('\u{fffd}') { String::new() } else { name.into_owned() };
     // Whoever writes only the extended name of RFC 5987, which forms should not, still sends a file.
     let file = said("filename").or_else(|| said("filename*").map(|_| Cow::Borrowed("")));
-    let what = file.map_or(What::Value, What::File);
-    Ok(Part { name: said("name").unwrap_or_default(), what, content_type, value })
+    let what = file.map_or(What::Value, |name| What::File(known(name)));
+    Ok(Part { name: said("name").map(known).unwrap_or_default(), what, content_type, value })
 }
 
 /// `form-data; name="a;b"; filename=c` and `text/plain; charset=utf-8`. Browsers write a quotation mark as `%22`, others
@@ -144,8 +147,8 @@ mod tests {
     fn one(head: &str) -> (String, Option<String>) {
         let body = format!("--XX\r\n{head}\r\n\r\nv\r\n--XX--");
         let part = parts(&body).unwrap().remove(0);
-        let file = if let What::File(name) = part.what { Some(name.into_owned()) } else { None };
-        (part.name.into_owned(), file)
+        let file = if let What::File(name) = part.what { Some(name) } else { None };
+        (part.name, file)
     }
 
     #[test]
@@ -173,9 +176,13 @@ mod tests {
         for end in 0..whole.len() {
             assert_eq!(parts(&whole[..end]), Err(Broken), "{:?}", &whole[..end]);
         }
-        for odd in
-            ["--XX\r\nno colon\r\n\r\nv\r\n--XX--", "--XX\r\n: x\r\n\r\nv\r\n--XX--", "--XXA: b\r\n\r\nv\r\n--XX--"]
-        {
+        let control = "--XX\r\nA: b\u{0}\r\n\r\nv\r\n--XX--";
+        for odd in [
+            control,
+            "--XX\r\nno colon\r\n\r\nv\r\n--XX--",
+            "--XX\r\n: x\r\n\r\nv\r\n--XX--",
+            "--XXA: b\r\n\r\nv\r\n--XX--",
+        ] {
             assert_eq!(parts(odd), Err(Broken), "{odd:?}");
         }
         let long = format!("--XX\r\nA: {}\r\n\r\nv\r\n--XX--", "x".repeat(LONGEST_HEAD));
@@ -203,6 +210,14 @@ mod tests {
         ] {
             assert_eq!(one(&format!("Content-Disposition: {said}")), expected, "{said}");
         }
+    }
+
+    #[test]
+    fn a_name_in_unknown_letters_is_none_and_a_file_is_still_a_file() {
+        let head =
+            b"--XX\r\nContent-Disposition: form-data; name=\"a\"; filename=\"\xef\xeb\xe0\xed.pdf\"\r\n\r\nv\r\n--XX--";
+        let part = Parts::of(head, "XX").unwrap().next().unwrap().unwrap();
+        assert_eq!((part.name.as_str(), part.what), ("a", What::File(String::new())));
     }
 
     #[test]

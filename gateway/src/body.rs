@@ -4,6 +4,7 @@
 use crate::admission::{Budget, Class, Hold};
 use crate::config::Limits;
 use crate::problem::Refused;
+use crate::room;
 use crate::wire::io_kind;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -93,7 +94,7 @@ where
             if rest.is_empty() {
                 rest.extend_from_slice(&std::mem::take(&mut first));
             }
-            rest.extend_from_slice(&data);
+            room::extend(&mut rest, &data, limit);
         }
     }
     let bytes = if rest.is_empty() { first } else { rest.freeze() };

@@ -85,6 +85,13 @@ impl ChannelTable {
         }
     }
 
+    /// Whether anybody has a mailbox at a domain.
+    pub fn has_mailboxes_at(&self, domain: &str) -> bool {
+        let Some(somebody) = lead::email::normalise(&format!("x@{domain}")) else { return false };
+        let at = |address: &str| address.rsplit_once('@').map(|(_, domain)| domain.to_owned());
+        self.mailboxes.keys().any(|address| at(address) == at(&somebody))
+    }
+
     pub fn lookup(&self, id: &str) -> Lookup<'_> {
         match self.open.get(id) {
             Some(entrance) => Lookup::Here(entrance),

@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod problem;
 pub mod public;
 pub mod reply;
+mod room;
 pub mod rows;
 pub mod server;
 pub mod smtp;

@@ -42,9 +42,13 @@ pub fn unreadable(channel: &Channel, request: &Request, reason: &str, synthetic:
         rest: (!request.rest.is_empty()).then(|| request.rest.clone()),
     });
     let raw = raw(request);
-    let same = digest("raw", &[channel.id.as_str().as_bytes(), raw.as_deref().unwrap_or_default()]);
-    let ids = (drawn(request, luck), Some(Digest::from_bytes(same)));
+    let ids = (drawn(request, luck), Some(same_bytes(channel, raw.as_deref().unwrap_or_default())));
     Row { entry: entry(channel, request, synthetic, ids, signal), raw }
+}
+
+/// How a request that nobody can read is known again.
+pub(crate) fn same_bytes(channel: &Channel, bytes: &[u8]) -> Digest {
+    Digest::from_bytes(digest("raw", &[channel.id.as_str().as_bytes(), bytes]))
 }
 
 fn entry(

@@ -1,11 +1,14 @@
 //! Where and how do mail servers deliver? `[gateway.smtp]` and `[gateway.lmtp]`, which keeps to the same bounds.
 
-use super::Place;
 use super::machine::{AN_ADDRESS, certificate, host};
-use super::read::{Section, too_large};
+use super::problem::Problem;
+use super::read::{Section, Spot, too_large};
+use super::{A_NAME, Place};
+use gateway::channel::Channel;
 use gateway::config::Limits;
 use gateway::smtp::session::Protocol;
 use gateway::smtp::{Config, Listen};
+use lead::ids::{ChannelId, is_name};
 use lead::units::Span;
 use std::net::SocketAddr;
 
@@ -14,6 +17,8 @@ use std::net::SocketAddr;
 pub(crate) struct Mail {
     pub(crate) listeners: Vec<(Protocol, Listen)>,
     pub(crate) config: Config,
+    /// Where the postmaster is named.
+    postmaster: Spot,
 }
 
 impl Mail {
@@ -47,7 +52,15 @@ pub(super) fn read(gateway: &Section<'_>, public_url: &str, place: &Place) -> Ma
     let lmtp_listen = lmtp.parsed("listen", &or_socket, |text| tcp(text).or_else(|| socket(text)));
     let listeners = smtp_listen.into_iter().chain(lmtp_listen.map(|listen| (Protocol::Lmtp, listen))).collect();
     lmtp.end();
-    Mail { listeners, config: config(&smtp, public_url, place) }
+    Mail { listeners, config: config(&smtp, public_url, place), postmaster: smtp.spot("postmaster") }
+}
+
+/// A postmaster who reads no mail; only the workspaces know their channels.
+pub(super) fn no_postmaster(mail: &Mail, channels: &[&Channel]) -> Option<Problem> {
+    let named = mail.config.postmaster.as_ref()?;
+    let is_mailbox = |channel: &&Channel| channel.id == *named && channel.source == gateway::sources::mail::SOURCE.name;
+    let expected = "the id of a [[channel]] with source = \"mail\"";
+    (!channels.iter().any(is_mailbox)).then(|| mail.postmaster.wrong(expected))
 }
 
 /// What `[limits]` says of mails, seen from here; it matters only where somebody listens.
@@ -68,6 +81,7 @@ fn config(section: &Section<'_>, public_url: &str, place: &Place) -> Config {
     let named = section.parsed("host", "a host name like \"mx.leads.example.com\"", host);
     let config = Config {
         host: named.unwrap_or_else(|| host_of(public_url)),
+        postmaster: section.parsed("postmaster", A_NAME, |text| is_name(text).then(|| ChannelId::new(text))),
         tls: section.maybe_section("tls").and_then(|tls| certificate(&tls, place)),
         connections: section.count("connections", 1..=100_000),
         mails: section.size("mails"),

@@ -130,9 +130,13 @@ pub(crate) fn check(place: &Place, env: &Env, extra: &[PathBuf]) -> Checkup {
         let unknown = mentioned.iter().filter(|(_, id)| !files.iter().any(|file| file.id == id.as_str()));
         problems.extend(unknown.map(|(spot, id)| spot.wrong(format!("a workspace: there is no {FOLDER}/{id}.toml"))));
     }
+    let channels: Vec<_> = set.held.values().flat_map(|held| &held.parsed.workspace.channels).collect();
+    if extra.is_empty() && set.problems.is_empty() {
+        problems.extend(mail::no_postmaster(&config.gateway.mail, &channels));
+    }
+    let channels = channels.len();
     problems.extend(set.problems);
     Problem::sort(&mut problems, &place.name());
-    let channels = set.held.values().map(|held| held.parsed.workspace.channels.len()).sum();
     Checkup { problems, workspaces: set.held.len(), channels }
 }
 

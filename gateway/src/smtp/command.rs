@@ -4,12 +4,15 @@ use super::reply::Reply;
 use smtp_proto::{Error, MAIL_BODY_7BIT, MAIL_BODY_8BITMIME, MAIL_SMTPUTF8, MailFrom, RcptTo, Request};
 use std::borrow::Cow;
 
+pub(super) const POSTMASTER: &str = "postmaster";
+
 /// One command.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command<'a> {
-    Helo,
-    Ehlo,
-    Lhlo,
+    /// What a client calls itself; so in the two that follow.
+    Helo(Cow<'a, str>),
+    Ehlo(Cow<'a, str>),
+    Lhlo(Cow<'a, str>),
     /// An empty sender is nobody: no answer is wanted.
     Mail {
         from: Cow<'a, str>,
@@ -37,11 +40,18 @@ pub(super) fn read(line: &[u8]) -> Result<Command<'_>, Reply> {
     if bare.chars().any(|c| c.is_control() && c != '\t') {
         return Err(Reply::CHARACTERS);
     }
+    if is_for_postmaster(bare) {
+        return Ok(Command::Rcpt { to: Cow::Borrowed(POSTMASTER) });
+    }
     let request = Request::parse(&mut line.iter()).map_err(|error| reply(&error))?;
+    let alone = |word: &str| bare.trim().eq_ignore_ascii_case(word);
     Ok(match request {
-        Request::Helo { .. } => Command::Helo,
-        Request::Ehlo { .. } => Command::Ehlo,
-        Request::Lhlo { .. } => Command::Lhlo,
+        // What changes how the bytes that follow are read must not be doubtful itself.
+        Request::Data if !alone("DATA") => return Err(Reply::SYNTAX),
+        Request::StartTls if !alone("STARTTLS") => return Err(Reply::SYNTAX),
+        Request::Helo { host } => Command::Helo(host),
+        Request::Ehlo { host } => Command::Ehlo(host),
+        Request::Lhlo { host } => Command::Lhlo(host),
         Request::Mail { from } => mail(from)?,
         Request::Rcpt { to } => rcpt(to)?,
         Request::Data => Command::Data,
@@ -53,6 +63,13 @@ pub(super) fn read(line: &[u8]) -> Result<Command<'_>, Reply> {
         Request::Quit => Command::Quit,
         _ => Command::NotOffered,
     })
+}
+
+/// The one recipient that needs no domain, in whatever case (RFC 5321 4.1.1.3); the grammar we use asks each for one.
+fn is_for_postmaster(line: &str) -> bool {
+    let Some((command, path)) = line.split_once(':') else { return false };
+    let path = path.trim().strip_prefix('<').and_then(|path| path.strip_suffix('>'));
+    command.trim_end().eq_ignore_ascii_case("rcpt to") && path.is_some_and(|path| path.eq_ignore_ascii_case(POSTMASTER))
 }
 
 fn reply(error: &Error) -> Reply {
@@ -114,6 +131,9 @@ mod tests {
             assert_eq!(read_one(line), expected, "{line}");
         }
         assert_eq!(read_one("RCPT TO:<B@Y.example>"), Ok(Command::Rcpt { to: "B@Y.example".into() }));
+        for line in ["RCPT TO:<postmaster>", "rcpt to:<PostMaster>", "RCPT TO: <POSTMASTER> "] {
+            assert_eq!(read_one(line), Ok(Command::Rcpt { to: "postmaster".into() }), "{line}");
+        }
         assert_eq!(read_one("RCPT TO:<анна@пример.рф>"), Ok(Command::Rcpt { to: "анна@пример.рф".into() }));
     }
 
@@ -139,8 +159,12 @@ mod tests {
             ("MAIL TO:<a@x.example>", 501),
             ("RCPT TO:b@y.example", 501),
             ("RCPT TO:<b>", 501),
+            ("RCPT TO:<postmaster> NOTIFY=NEVER", 555),
+            ("RCPT TO:postmaster", 501),
             ("RCPT TO:<@y.example>", 501),
             ("EHLO", 501),
+            ("DATA now", 501),
+            ("STARTTLS now", 501),
             ("FROB", 500),
             ("", 500),
             ("GET / HTTP/1.1", 500),

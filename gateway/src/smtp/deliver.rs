@@ -1,13 +1,17 @@
 //! How does a mail reach the journal? Read once for each channel it was sent to, then stored in one commit.
 
-use crate::channels::{Entrance, Mailbox, State};
+use super::Config;
+use super::command::POSTMASTER;
+use super::mail::Whole;
+use crate::channels::{ChannelTable, Entrance, Lookup, Mailbox, State};
 use crate::knock;
 use crate::problem::Refused;
+use crate::rows;
 use crate::sources::Request;
 use crate::state::Gateway;
-use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method};
+use lead::entry::Signal;
 use ledger::journal::Row;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,14 +20,28 @@ use std::sync::Arc;
 pub(super) type Behind = Vec<Arc<Entrance>>;
 
 /// Who takes mail for an address? A refusal is counted; an address that is nobody's has no name there.
-pub(super) fn find(gateway: &Gateway, address: &str) -> Result<Behind, Refused> {
+pub(super) fn find(gateway: &Gateway, config: &Config, address: &str) -> Result<Behind, Refused> {
     let table = gateway.channels.load();
     let found = match table.mailbox(address) {
         Mailbox::Here(doors) => doors.iter().map(|door| open(gateway, door)).collect(),
         Mailbox::Closed => Err(("", Refused::Paused)),
-        Mailbox::Unknown => Err(("", Refused::NotFound)),
+        Mailbox::Unknown => match postmaster(&table, config, address) {
+            Lookup::Here(door) => open(gateway, door).map(|door| vec![door]),
+            Lookup::Absent => Err(("", Refused::Paused)),
+            Lookup::Unknown => Err(("", Refused::NotFound)),
+        },
     };
     found.map_err(|(channel, refused)| count(gateway, channel, refused))
+}
+
+/// Every domain that takes mail has a postmaster, and so has the server itself (RFC 5321 4.5.1).
+fn postmaster<'a>(table: &'a ChannelTable, config: &Config, address: &str) -> Lookup<'a> {
+    let (local, domain) = address.rsplit_once('@').unwrap_or((address, &config.host));
+    let is_ours = || domain.eq_ignore_ascii_case(&config.host) || table.has_mailboxes_at(domain);
+    match &config.postmaster {
+        Some(channel) if local.eq_ignore_ascii_case(POSTMASTER) && is_ours() => table.lookup(channel.as_str()),
+        _ => Lookup::Unknown,
+    }
 }
 
 /// Faults on our side are told before the mail is sent.
@@ -45,13 +63,13 @@ pub(super) fn count(gateway: &Gateway, channel: &str, refused: Refused) -> Refus
 /// What became of the mail at each door. One answer for all of them (`whole`) means that it is stored for all or none.
 pub(super) async fn deliver(
     gateway: &Gateway,
-    mail: Bytes,
+    mail: &Whole,
     doors: &[Arc<Entrance>],
     whole: bool,
 ) -> Vec<Result<(), Refused>> {
     let mut taken = Vec::with_capacity(doors.len());
     for door in doors {
-        taken.push(read(gateway, &mail, door).await);
+        taken.push(read(gateway, mail, door).await);
         // A large mail to many channels is work for a while: others may go between.
         tokio::task::yield_now().await;
     }
@@ -82,16 +100,22 @@ fn note(gateway: &Gateway, door: &Entrance, count: usize) {
 }
 
 /// The mail as its source sees it. It came through the mail system, so there is no secret to check.
-async fn read(gateway: &Gateway, mail: &Bytes, door: &Entrance) -> Result<Vec<Row>, Refused> {
+async fn read(gateway: &Gateway, mail: &Whole, door: &Entrance) -> Result<Vec<Row>, Refused> {
     let mut request = Request {
         method: Method::POST,
         url: door.channel.url.clone(),
         rest: String::new(),
         query: String::new(),
         headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("message/rfc822"))]),
-        body: mail.clone(),
+        body: mail.bytes.clone(),
         documents: BTreeMap::new(),
         received_at: gateway.clock.now(),
     };
-    knock::read(gateway, door.source, &mut request, &door.channel).await.map(|taken| taken.rows)
+    let mut rows = knock::read(gateway, door.source, &mut request, &door.channel).await?.rows;
+    for entry in rows.iter_mut().map(|row| &mut row.entry) {
+        if matches!(entry.signal, Signal::Unreadable(_)) {
+            entry.same = Some(rows::same_bytes(&door.channel, mail.sent()));
+        }
+    }
+    Ok(rows)
 }

@@ -2,46 +2,51 @@
 
 use crate::admission::{Class, Hold};
 use crate::problem::Refused;
+use crate::room;
 use bytes::{Bytes, BytesMut};
 
 /// A mail counts as one of its listener's and as one of all bodies.
 pub(super) type Holds = [Hold; 2];
 
+/// A mail below its trace.
+#[derive(Clone, Debug)]
+pub(super) struct Whole {
+    pub bytes: Bytes,
+    trace: usize,
+}
+
+impl Whole {
+    /// As it was sent, and would be sent again: our own lines tell the hour.
+    pub(super) fn sent(&self) -> &[u8] {
+        &self.bytes[self.trace..]
+    }
+}
+
 /// A mail that is coming in. One that does not fit is let go of, and its rest only counted.
 #[derive(Debug)]
 pub(super) struct Mail {
     kept: Result<(BytesMut, Holds), Refused>,
-    /// Bytes of the mail itself.
+    /// Bytes of what we wrote above it, and of the mail itself.
+    trace: usize,
     received: usize,
     limit: usize,
-    /// Bytes its sender announced; 0 where he did not.
-    announced: usize,
 }
 
-/// A mail that is larger gets the room for all of it at once. Growing by doubling would need three times its size at
-/// the last step, and room that is not written to costs nothing.
-const SMALL: usize = 64 << 10;
-
 impl Mail {
-    /// Begins with what the last server writes above a mail, RFC 5321 4.4: who gets an answer. `<>` means nobody.
-    pub(super) fn new(sender: &str, announced: usize, limit: usize, holds: Holds) -> Self {
-        let head = format!("Return-Path: <{sender}>\r\n");
-        Self { kept: Ok((BytesMut::from(head.as_str()), holds)), received: 0, limit, announced }
+    /// Begins with what the last server writes above it, see [`super::trace`].
+    pub(super) fn new(trace: &str, limit: usize, holds: Holds) -> Self {
+        Self { kept: Ok((BytesMut::from(trace), holds)), trace: trace.len(), received: 0, limit }
     }
 
     pub(super) fn keep(&mut self, part: &[u8]) {
         self.received += part.len();
-        let whole = if self.received <= self.announced { self.announced } else { self.limit };
         let Ok((bytes, holds)) = &mut self.kept else { return };
         if self.received > self.limit {
             self.kept = Err(Refused::TooLarge("the mail is larger than this entrance takes"));
         } else if !holds.iter_mut().all(|hold| hold.grow(part.len(), Class::Signed)) {
             self.kept = Err(Refused::Overloaded);
         } else {
-            if self.received > SMALL && bytes.capacity() - bytes.len() < part.len() {
-                bytes.reserve(whole - (self.received - part.len()));
-            }
-            bytes.extend_from_slice(part);
+            room::extend(bytes, part, self.trace + self.limit);
         }
     }
 
@@ -50,8 +55,8 @@ impl Mail {
         self.kept.as_ref().err().copied().filter(|_| self.received / 2 > self.limit)
     }
 
-    pub(super) fn finish(self) -> Result<(Bytes, Holds), Refused> {
-        self.kept.map(|(bytes, holds)| (bytes.freeze(), holds))
+    pub(super) fn finish(self) -> Result<(Whole, Holds), Refused> {
+        self.kept.map(|(bytes, holds)| (Whole { bytes: bytes.freeze(), trace: self.trace }, holds))
     }
 }
 
@@ -66,32 +71,20 @@ mod tests {
     }
 
     fn mail(limit: usize, budgets: [&Arc<Budget>; 2], parts: usize) -> Mail {
-        let mut mail = Mail::new("a@x.example", 0, limit, holds(budgets[0], budgets[1]));
+        let mut mail = Mail::new("Return-Path: <>\r\n", limit, holds(budgets[0], budgets[1]));
         (0..parts).for_each(|_| mail.keep(b"0123456789"));
         mail
     }
 
     #[test]
-    fn a_mail_fits_to_the_last_byte_and_stands_below_its_sender() {
+    fn a_mail_fits_to_the_last_byte_and_stands_below_its_trace() {
         let (own, all) = (Budget::new(1_000), Budget::new(1_000));
-        let (bytes, holds) = mail(20, [&own, &all], 2).finish().unwrap();
-        assert_eq!(bytes, "Return-Path: <a@x.example>\r\n01234567890123456789");
+        let (whole, holds) = mail(20, [&own, &all], 2).finish().unwrap();
+        assert_eq!(whole.bytes, "Return-Path: <>\r\n01234567890123456789");
+        assert_eq!(whole.sent(), b"01234567890123456789");
         assert_eq!((own.used(), all.used()), (20, 20));
         drop(holds);
         assert_eq!((own.used(), all.used()), (0, 0));
-    }
-
-    #[test]
-    fn a_large_mail_gets_its_room_at_once() {
-        const MIB: usize = 1 << 20;
-        let budget = Budget::new(100 * MIB);
-        // What was announced, and the room there is after the first 128 KiB; whoever announced too little gets the most.
-        for (announced, room) in [(0, 25 * MIB), (2 * MIB, 2 * MIB), (1_000, 25 * MIB), (25 * MIB, 25 * MIB)] {
-            let mut mail = Mail::new("a@x.example", announced, 25 * MIB, holds(&budget, &budget));
-            (0..128).for_each(|_| mail.keep(&[b'x'; 1 << 10]));
-            let (bytes, _) = mail.kept.as_ref().unwrap();
-            assert!((room..room + 1_000).contains(&bytes.capacity()), "{announced}: {}", bytes.capacity());
-        }
     }
 
     #[test]

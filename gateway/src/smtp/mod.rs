@@ -2,7 +2,8 @@
 //!
 //! The recipients are the addresses of the channels with the source `mail`. 250 after a mail means what 2xx means
 //! elsewhere: its rows are on disk. Read in this order: [`session`] (what follows from a command, without any IO),
-//! [`data`] (where a mail ends), [`talk`] (one connection), [`deliver`] (from a mail to the journal).
+//! [`data`] (where a mail ends), [`talk`] (one connection), [`trace`] (what we write above a mail), [`deliver`] (from a mail to the
+//! journal).
 //!
 //! After RFC 5321 (SMTP), 2033 (LMTP), 1870 (SIZE), 2034 (enhanced codes), 2920 (PIPELINING), 3207 (STARTTLS), 6152
 //! (8BITMIME) and 6531 (SMTPUTF8). There is no relaying, no login, and nobody is ever answered by mail. No line of the
@@ -19,6 +20,7 @@ mod mail;
 pub mod reply;
 pub mod session;
 mod talk;
+mod trace;
 
 pub use listener::{Listen, Listener};
 
@@ -28,6 +30,7 @@ use crate::doors::Doors;
 use crate::server::{drain, sort_out};
 use crate::state::Gateway;
 use crate::tls::{Tls, TlsError};
+use lead::ids::ChannelId;
 use lead::units::{Size, Span};
 use reply::Reply;
 use session::{Offer, Protocol};
@@ -42,8 +45,10 @@ use tokio_util::task::TaskTracker;
 /// are what `[gateway.smtp]` of the manual shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Our name in the greeting.
+    /// Our name in the greeting, and in what we write above a mail.
     pub host: String,
+    /// The channel that gets what is written to postmaster, who must be reachable (RFC 5321 4.5.1).
+    pub postmaster: Option<ChannelId>,
     pub tls: Option<TlsFiles>,
     /// Open connections of one listener.
     pub connections: usize,
@@ -68,6 +73,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             host: "localhost".to_owned(),
+            postmaster: None,
             tls: None,
             connections: 256,
             mails: Size(50 << 20),
@@ -153,7 +159,7 @@ async fn serve(server: Arc<Server>, protocol: Protocol, listener: Listener, stop
         let Some((io, address)) = sort_out(accepted).await else { continue };
         match doors.open(address) {
             Ok(pass) => {
-                let talk = Talk::new(io, Arc::clone(&server), place.clone());
+                let talk = Talk::new(io, Arc::clone(&server), place.clone(), address);
                 let cut = cut.clone();
                 tasks.spawn(async move {
                     let _pass = pass;

@@ -48,17 +48,32 @@ pub enum Step {
 pub struct Envelope<R> {
     /// Empty: nobody.
     pub sender: String,
-    /// Announced bytes; 0: none.
-    pub size: usize,
     pub utf8: bool,
     pub recipients: Vec<R>,
+    /// The address of the first of them.
+    first: String,
+}
+
+impl<R> Envelope<R> {
+    /// The address of the recipient, where there is only one.
+    pub fn only(&self) -> Option<&str> {
+        (self.recipients.len() == 1).then_some(self.first.as_str())
+    }
+}
+
+/// How a client introduced itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hello {
+    pub name: String,
+    /// With a word that asks for what is offered.
+    pub extended: bool,
 }
 
 #[derive(Debug)]
 pub struct Session<R> {
     protocol: Protocol,
     offer: Offer,
-    greeted: bool,
+    hello: Option<Hello>,
     secure: bool,
     envelope: Option<Envelope<R>>,
     commands: usize,
@@ -67,7 +82,7 @@ pub struct Session<R> {
 
 impl<R> Session<R> {
     pub const fn new(protocol: Protocol, offer: Offer) -> Self {
-        Self { protocol, offer, greeted: false, secure: false, envelope: None, commands: 0, mistakes: 0 }
+        Self { protocol, offer, hello: None, secure: false, envelope: None, commands: 0, mistakes: 0 }
     }
 
     pub fn greeting(&self) -> Reply {
@@ -96,12 +111,21 @@ impl<R> Session<R> {
 
     /// TLS is on: nothing of what was said before counts (RFC 3207, 4.2).
     pub fn secured(&mut self) {
-        (self.secure, self.greeted, self.envelope) = (true, false, None);
+        (self.secure, self.hello, self.envelope) = (true, None, None);
     }
 
     /// The mail that comes now; the next one begins anew.
     pub fn envelope(&mut self) -> Option<Envelope<R>> {
         self.envelope.take()
+    }
+
+    /// Who is there; nobody before he said so.
+    pub const fn hello(&self) -> Option<&Hello> {
+        self.hello.as_ref()
+    }
+
+    pub const fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// A mail was taken: whoever brings mails may go on for as long as he likes.
@@ -111,10 +135,10 @@ impl<R> Session<R> {
 
     fn follow(&mut self, command: Command<'_>, find: impl FnOnce(&str) -> Result<R, Refused>) -> Step {
         match command {
-            Command::Helo if self.protocol == Protocol::Smtp => self.hello(false),
-            Command::Ehlo if self.protocol == Protocol::Smtp => self.hello(true),
-            Command::Lhlo if self.protocol == Protocol::Lmtp => self.hello(true),
-            Command::Helo | Command::Ehlo | Command::Lhlo => Step::Say(Reply::UNKNOWN),
+            Command::Helo(name) if self.protocol == Protocol::Smtp => self.greet(name.into_owned(), false),
+            Command::Ehlo(name) if self.protocol == Protocol::Smtp => self.greet(name.into_owned(), true),
+            Command::Lhlo(name) if self.protocol == Protocol::Lmtp => self.greet(name.into_owned(), true),
+            Command::Helo(_) | Command::Ehlo(_) | Command::Lhlo(_) => Step::Say(Reply::UNKNOWN),
             Command::Mail { from, size, utf8 } => Step::Say(self.mail(from.into_owned(), size, utf8)),
             Command::Rcpt { to } => Step::Say(self.recipient(&to, find)),
             Command::Data => self.data(),
@@ -132,8 +156,8 @@ impl<R> Session<R> {
         }
     }
 
-    fn hello(&mut self, extended: bool) -> Step {
-        (self.greeted, self.envelope) = (true, None);
+    fn greet(&mut self, name: String, extended: bool) -> Step {
+        (self.hello, self.envelope) = (Some(Hello { name, extended }), None);
         let mut lines = vec![self.offer.host.clone()];
         if extended {
             lines.extend(["PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"].map(str::to_owned));
@@ -144,7 +168,7 @@ impl<R> Session<R> {
     }
 
     fn mail(&mut self, sender: String, size: usize, utf8: bool) -> Reply {
-        if !self.greeted {
+        if self.hello.is_none() {
             return Reply::HELLO_FIRST;
         }
         if self.envelope.is_some() {
@@ -153,7 +177,7 @@ impl<R> Session<R> {
         if size > self.offer.size {
             return Reply::TOO_LARGE;
         }
-        self.envelope = Some(Envelope { sender, size, utf8, recipients: Vec::new() });
+        self.envelope = Some(Envelope { sender, utf8, recipients: Vec::new(), first: String::new() });
         Reply::SENDER
     }
 
@@ -167,6 +191,9 @@ impl<R> Session<R> {
         }
         match find(to) {
             Ok(found) => {
+                if envelope.recipients.is_empty() {
+                    to.clone_into(&mut envelope.first);
+                }
                 envelope.recipients.push(found);
                 Reply::RECIPIENT
             }

@@ -4,17 +4,19 @@ use super::data::{Dots, Progress};
 use super::deliver::{self, Behind};
 use super::lines::{self, Line};
 use super::listener::Io;
-use super::mail::{Holds, Mail};
+use super::mail::{Holds, Mail, Whole};
 use super::reply::Reply;
-use super::session::{Envelope, Protocol, Session, Step};
+use super::session::{Envelope, Hello, Protocol, Session, Step};
+use super::trace::Came;
 use super::{Place, Server};
 use crate::admission::{Class, Hold};
 use crate::channels::Entrance;
 use crate::problem::Refused;
 use crate::server::linger;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,6 +31,8 @@ pub(super) struct Talk {
     io: Io,
     server: Arc<Server>,
     place: Place,
+    /// None: through a file of this machine.
+    address: Option<IpAddr>,
     session: Session<Behind>,
     /// What came and was not looked at.
     inbox: BytesMut,
@@ -49,10 +53,10 @@ impl From<io::Error> for Gone {
 type Over = Result<Reply, Gone>;
 
 impl Talk {
-    pub(super) fn new(io: Io, server: Arc<Server>, place: Place) -> Self {
+    pub(super) fn new(io: Io, server: Arc<Server>, place: Place, address: Option<IpAddr>) -> Self {
         let session = Session::new(place.protocol, server.offer());
         let (inbox, outbox) = (BytesMut::new(), BytesMut::new());
-        Self { io, server, place, session, inbox, outbox }
+        Self { io, server, place, address, session, inbox, outbox }
     }
 
     pub(super) async fn run(mut self) {
@@ -71,7 +75,8 @@ impl Talk {
                 Err(last) => return Ok(last),
             };
             let gateway = &self.server.gateway;
-            match self.session.hear(&line, |address| deliver::find(gateway, address)) {
+            let config = &self.server.config;
+            match self.session.hear(&line, |address| deliver::find(gateway, config, address)) {
                 Step::Say(reply) => self.say(&reply),
                 Step::Part(last) => return Ok(last),
                 Step::Secure => self.secure().await?,
@@ -168,7 +173,7 @@ impl Talk {
         // Its way here took what the sender took; what is measured is what we take.
         let started = Instant::now();
         match mail.finish() {
-            Ok((bytes, holds)) => self.deliver(envelope, bytes, (place, holds), started).await,
+            Ok((mail, holds)) => self.deliver(envelope, mail, (place, holds), started).await,
             Err(refused) => {
                 self.refuse(&envelope, refused);
                 self.answer(envelope.recipients.iter().map(|_| Err(refused)).collect());
@@ -182,7 +187,7 @@ impl Talk {
         let (silence, end) = (config.command_time.0, Instant::now() + config.mail_time.0);
         let gateway = &self.server.gateway;
         let holds = [self.place.mails.open(), gateway.admission.bodies.open()];
-        let mut mail = Mail::new(&envelope.sender, envelope.size, gateway.config.limits.mail.bytes(), holds);
+        let mut mail = Mail::new(&self.trace(envelope), gateway.config.limits.mail.bytes(), holds);
         loop {
             let (used, progress) = dots.take(&self.inbox, |part| mail.keep(part));
             self.inbox.advance(used);
@@ -200,6 +205,22 @@ impl Talk {
         }
     }
 
+    fn trace(&self, envelope: &Envelope<Behind>) -> String {
+        let nobody = Hello::default();
+        let came = Came {
+            host: &self.server.config.host,
+            protocol: self.place.protocol,
+            hello: self.session.hello().unwrap_or(&nobody),
+            address: self.address,
+            secure: self.session.is_secure(),
+            utf8: envelope.utf8,
+            sender: &envelope.sender,
+            recipient: envelope.only(),
+            at: self.server.gateway.clock.now(),
+        };
+        came.lines()
+    }
+
     /// Counts a mail that was not taken.
     fn refuse(&self, envelope: &Envelope<Behind>, refused: Refused) -> Refused {
         for id in unique(&envelope.recipients).keys() {
@@ -209,14 +230,14 @@ impl Talk {
     }
 
     /// To the journal in a task of its own, which ends when it is done and not when the sender hangs up.
-    async fn deliver(&mut self, envelope: Envelope<Behind>, mail: Bytes, holds: (Hold, Holds), started: Instant) {
+    async fn deliver(&mut self, envelope: Envelope<Behind>, mail: Whole, holds: (Hold, Holds), started: Instant) {
         let unique: Vec<Arc<Entrance>> = unique(&envelope.recipients).into_values().map(Arc::clone).collect();
         let (gateway, whole) = (Arc::clone(&self.server.gateway), self.place.protocol == Protocol::Smtp);
         let delivery = {
             let unique = unique.clone();
             async move {
                 let _holds = holds;
-                let told = deliver::deliver(&gateway, mail, &unique, whole).await;
+                let told = deliver::deliver(&gateway, &mail, &unique, whole).await;
                 if told.iter().any(Result::is_ok) {
                     gateway.metrics.accept_seconds.observe(started.elapsed().as_secs_f64());
                 }

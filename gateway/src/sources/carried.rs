@@ -2,6 +2,7 @@
 //! that every mail is read in one way, by [`super::mail`].
 
 use super::fields::LONGEST_TEXT;
+use super::verdicts::Verdicts;
 use data_encoding::BASE64_MIME;
 use lead::text::cut;
 use serde_json::Value;
@@ -17,6 +18,8 @@ pub(super) struct Carried<'a> {
     pub recipient: Option<Cow<'a, str>>,
     /// The carrier found that the sender is not who he says he is.
     pub forged: bool,
+    /// What the carrier checked.
+    pub verdicts: Verdicts,
     /// What was attached, where the message itself does not hold it any more.
     pub files: Vec<Value>,
     /// The carrier's own id, for a message that has none.
@@ -66,6 +69,11 @@ pub(super) fn add<'a>(head: &mut Head<'a>, name: &'a str, value: impl Into<Cow<'
     if !value.trim().is_empty() && !head.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
         head.push((name.into(), value));
     }
+}
+
+/// The topmost line of a name: those that a carrier writes stand above those that came with the mail.
+pub(super) fn first<'a>(head: &'a Head<'_>, name: &str) -> Option<&'a str> {
+    head.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
 }
 
 /// `"Anna" <anna@example.com>`

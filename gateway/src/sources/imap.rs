@@ -1,6 +1,7 @@
 //! How does a mail that we fetched from a mailbox become a touch? As one that was sent to us; only how it is known again
 //! differs, because a mailbox that is made anew gives its mails other numbers.
 
+use super::verdicts::{AUTHSERV, DMARC_FAIL};
 use super::{Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, Setting, Source, Value, mail};
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
@@ -72,6 +73,8 @@ const SETTINGS: &[Setting] = &[
         required: false,
         expected: "a duration like \"2m\": how often the mailbox is looked at even if the server says nothing",
     },
+    AUTHSERV,
+    DMARC_FAIL,
 ];
 
 /// It was fetched from the server that we asked, by the feed of this name; nobody else can send it.
@@ -119,6 +122,9 @@ came in between.
    server copy them into a folder of leadgate's own: what is gone before it was seen is not read.
 4. `own_emails`: the mailboxes of your staff. Copies of their answers that arrive here count as the first human answer.
 5. `poll`: how often leadgate looks although the server said nothing (`2m`).
+6. `authserv = [\"mx.google.com\"]`: the name with which the server begins its header Authentication-Results (look at the
+   source of any mail). What it found out (`spf`, `dkim`, `dmarc`) is kept with the touch; nobody else's such header is
+   read. A mail that fails DMARC is flagged `dmarc_failed`, and with `dmarc_fail = \"junk\"` put aside.
 
 To prove it, write a mail to the address from outside: it is a lead within seconds where the server tells of new mail
 (IDLE), else within `poll`. The metric `leadgate_feed_connected` says 1 in the gateway that reads the mailbox.

@@ -8,7 +8,9 @@
 //! - At most 200 MIME parts are looked at; attachments are told of, never opened.
 
 use super::carried::Carried;
+use super::excerpt::Excerpt;
 use super::fields::{self, LONGEST_TEXT, attribute};
+use super::verdicts::{AUTHSERV, DMARC_FAIL, Verdicts};
 use super::{
     Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, letter,
     multipart, shown,
@@ -19,7 +21,7 @@ use http::Method;
 use lead::entry::{Kind, Reply, Signal, Touch};
 use lead::text::cut;
 use lead::time::At;
-use mail_parser::{Addr, Address, HeaderName, Message, MessageParser, MimeHeaders, PartType};
+use mail_parser::{Addr, Address, Encoding, HeaderName, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -29,7 +31,7 @@ pub const SOURCE: Source = Source {
     body: BodyLimit::Mail,
     anonymous: false,
     proof: Proof::Open,
-    settings: &[],
+    settings: &[AUTHSERV, DMARC_FAIL],
     methods: &[Method::POST],
     verify,
     read,
@@ -63,9 +65,11 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
 
 /// Reads one message, whoever carried it here.
 pub(super) fn letter(carried: &Carried<'_>, channel: &Channel) -> Result<Reading, Refusal> {
-    let raw = bounded(&carried.raw);
+    let excerpt = Excerpt::of(&carried.raw);
+    let raw = bounded(&excerpt.bytes);
     let message = MessageParser::default().parse(raw).ok_or(Refusal::Unreadable(NO_MAIL))?;
-    let mail = Mail { message: &message, channel, carried };
+    let verdicts = carried.verdicts.or(Verdicts::of(&message, channel));
+    let mail = Mail { message: &message, channel, carried, excerpt: &excerpt, verdicts };
     if message.from().is_none() && message.date().is_none() && message.message_id().is_none() {
         return Err(Refusal::Unreadable(NO_MAIL));
     }
@@ -78,7 +82,7 @@ pub(super) fn letter(carried: &Carried<'_>, channel: &Channel) -> Result<Reading
         Some(reply) => Signal::Reply(Box::new(reply)),
         None => {
             let mut touch = mail.touch();
-            if raw.len() < carried.raw.len() || carried.without_body {
+            if raw.len() < excerpt.bytes.len() || excerpt.ends_early || carried.without_body {
                 touch.flags.insert("cut".to_owned());
             }
             Signal::Touch(Box::new(touch))
@@ -103,6 +107,8 @@ struct Mail<'a> {
     message: &'a Message<'a>,
     channel: &'a Channel,
     carried: &'a Carried<'a>,
+    excerpt: &'a Excerpt<'a>,
+    verdicts: Verdicts,
 }
 
 impl Mail<'_> {
@@ -159,6 +165,7 @@ impl Mail<'_> {
             touch.text = Some(cut(text.trim(), LONGEST_TEXT).to_owned()).filter(|text| !text.is_empty());
         }
         self.about(&mut touch);
+        self.verdicts.note(&mut touch);
         touch.junk = self.junk(is_form).map(str::to_owned);
         touch
     }
@@ -207,8 +214,18 @@ impl Mail<'_> {
             let kind =
                 part.content_type().map(|kind| format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()));
             let name = part.attachment_name().and_then(multipart::plain_name);
-            multipart::describe_file("attachment", name, kind.as_deref(), part.len())
+            multipart::describe_file("attachment", name, kind.as_deref(), self.size(part))
         })
+    }
+
+    /// Also of what is not in the excerpt.
+    fn size(&self, part: &MessagePart<'_>) -> usize {
+        let place = part.offset_body as usize..part.offset_end as usize;
+        match (&part.body, part.encoding) {
+            (_, Encoding::Base64) => part.len() + self.excerpt.missing_in_base64(&place),
+            (PartType::Message(_), _) => place.len() + self.excerpt.missing(&place),
+            _ => part.len() + self.excerpt.missing(&place),
+        }
     }
 
     /// Plain text where there is some, else the text of the HTML; a little more than we keep shows that it was longer.
@@ -236,6 +253,9 @@ impl Mail<'_> {
         }
         if self.is_bounce() {
             return Some("mail.bounce");
+        }
+        if self.verdicts.fails_dmarc() && self.channel.setting(DMARC_FAIL.name) == Some("junk") {
+            return Some("mail.dmarc");
         }
         self.automatic().filter(|_| !is_form || self.says("auto-submitted", "auto-replied"))
     }
@@ -288,11 +308,15 @@ impl Mail<'_> {
         self.carried.has_no_sender() || self.no_return()
     }
 
+    /// Without a server to trust, anybody who says that this is not ours is right.
     fn dmarc_failed(&self) -> bool {
+        if self.carried.forged || self.verdicts.fails_dmarc() {
+            return true;
+        }
         let results =
             self.message.headers_raw().filter(|(name, _)| name.eq_ignore_ascii_case("authentication-results"));
-        let failed = results.map(|(_, said)| said.to_ascii_lowercase()).any(|said| said.contains("dmarc=fail"));
-        failed || self.carried.forged
+        let mut failed = results.map(|(_, said)| said.to_ascii_lowercase().contains("dmarc=fail"));
+        self.channel.setting(AUTHSERV.name).is_none() && failed.any(|failed| failed)
     }
 }
 
@@ -352,7 +376,10 @@ A failure makes the command fail, so the mail server keeps the message and tries
    both.
 2. `address`: the mailbox itself. `own_emails`: the mailboxes of your staff and the senders of your sites' form mail;
    none of them is ever taken for a customer.
-3. Copy outgoing mail here too (BCC): a mail from one of `own_emails` to a customer counts as the first human answer.
+3. `authserv = [\"mx.company.example\"]`: the name with which your mail server begins its header Authentication-Results.
+   What it found out (`spf`, `dkim`, `dmarc`) is kept with the touch; nobody else's such header is read. A mail that
+   fails DMARC is flagged `dmarc_failed`, and with `dmarc_fail = \"junk\"` put aside.
+4. Copy outgoing mail here too (BCC): a mail from one of `own_emails` to a customer counts as the first human answer.
 
 The customer is Reply-To, or the fields of a form your site sends by mail (`Name: …`, `Телефон: …`), or From. Automatic
 replies, mailing lists, bounces and loops are put aside as junk with the rule's name. Attachments are listed, not kept.

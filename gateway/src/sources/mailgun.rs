@@ -11,6 +11,7 @@
 
 use super::carried::{self, Carried, Head};
 use super::posted::Posted;
+use super::verdicts::{self, Verdicts};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
     Value, json, mail, signature,
@@ -96,6 +97,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         sender: owned(posted.text("sender")),
         recipient: owned(posted.text("recipient")),
         forged: is_forged(&head),
+        verdicts: verdicts(&head),
         id: posted.text("token").map(Cow::into_owned),
         ..Carried::default()
     };
@@ -127,6 +129,11 @@ fn is_forged(head: &Head<'_>) -> bool {
         said.any(|(_, value)| value.trim().eq_ignore_ascii_case(what))
     };
     says("x-mailgun-spf", "fail") && !says("x-mailgun-dkim-check-result", "pass")
+}
+
+fn verdicts(head: &Head<'_>) -> Verdicts {
+    let said = |name| carried::first(head, name).and_then(verdicts::word);
+    Verdicts { spf: said("x-mailgun-spf"), dkim: said("x-mailgun-dkim-check-result"), dmarc: None }
 }
 
 /// Anything but 200 is sent again, and 406 is never sent again.

@@ -23,7 +23,7 @@ impl<'a> Posted<'a> {
             return Err(Refusal::MediaType);
         }
         let parts = multipart::mail(&request.body, request.content_type())?;
-        let fields = parts.values.into_iter().map(|(name, _, value)| (name, Cow::Owned(Vec::from(value))));
+        let fields = parts.values.into_iter().map(|(name, _, value)| (name, Cow::Borrowed(value)));
         Ok(Self { fields: fields.collect(), files: parts.files })
     }
 

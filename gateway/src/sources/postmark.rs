@@ -7,6 +7,7 @@
 
 use super::carried::{self, Carried, Head};
 use super::multipart::{describe_file, plain_name};
+use super::verdicts::{self, Verdicts};
 use super::{
     Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail, shown,
 };
@@ -15,6 +16,7 @@ use http::Method;
 use lead::entry::Kind;
 use lead::time::At;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 pub const SOURCE: Source = Source {
@@ -58,7 +60,7 @@ struct Inbound<'a> {
     #[serde(borrow)]
     html_body: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    raw_email: Option<Cow<'a, str>>,
+    raw_email: Option<&'a RawValue>,
     #[serde(borrow)]
     headers: Vec<Line<'a>>,
     #[serde(borrow)]
@@ -108,8 +110,8 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if inbound.attachments.iter().any(|file| file.data.is_some() && file.content.is_none()) {
         return Ok(Reading::ignored("postmark.check"));
     }
-    let raw = match &inbound.raw_email {
-        Some(raw) => Cow::Borrowed(raw.as_bytes()),
+    let raw = match inbound.raw_email.map(|raw| json::text(raw).ok_or(Refusal::Unreadable(NO_TEXT))) {
+        Some(raw) => bytes(raw?),
         None => Cow::Owned(apart(&inbound)),
     };
     let files = if inbound.raw_email.is_some() { Vec::new() } else { files(&inbound) };
@@ -117,10 +119,34 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         raw,
         recipient: inbound.original_recipient.clone(),
         files,
+        verdicts: verdicts(&inbound),
         id: inbound.message_id.as_deref().map(str::to_owned),
         ..Carried::default()
     };
     mail::letter(&carried, channel)
+}
+
+const NO_TEXT: &str = "the raw mail is not a text";
+
+fn bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+/// `Received-SPF: Pass (sender SPF authorized) …` (RFC 7208 9.1) and the rules of SpamAssassin that applied. Postmark
+/// writes both above the mail.
+fn verdicts(inbound: &Inbound<'_>) -> Verdicts {
+    let said = |name: &str| {
+        let line = inbound.headers.iter().find(|line| line.name.eq_ignore_ascii_case(name));
+        line.map(|line| &*line.value).unwrap_or_default()
+    };
+    let rules = said("X-Spam-Tests");
+    let applied = |rule: &str| rules.split(',').any(|one| one.trim() == rule);
+    let dkim = if applied("DKIM_VALID") { Some("pass") } else { applied("DKIM_INVALID").then_some("fail") };
+    let spf = said("Received-SPF").split([' ', '(', ';']).next().and_then(verdicts::word);
+    Verdicts { spf, dkim, dmarc: None }
 }
 
 /// The message, from its fields.

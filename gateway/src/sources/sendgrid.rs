@@ -9,11 +9,13 @@
 
 use super::carried::{self, Carried, Head};
 use super::posted::{self, Posted};
+use super::verdicts::{self, Verdicts};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
     Value, mail, shown, signature,
 };
 use crate::channel::Channel;
+use crate::room;
 use data_encoding::BASE64;
 use http::Method;
 use lead::entry::Kind;
@@ -62,7 +64,9 @@ fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
 fn signed(request: &Request, key: &str, proof: &str, timestamp: &str) -> Result<(), Denied> {
     let key = point(key).ok_or(Denied::Misconfigured)?;
     let proof = BASE64.decode(proof.as_bytes()).map_err(|_| Denied::Wrong)?;
-    let whole = [timestamp.as_bytes(), &request.body].concat();
+    let mut whole = room::of(timestamp.len() + request.body.len());
+    whole.extend_from_slice(timestamp.as_bytes());
+    whole.extend_from_slice(&request.body);
     let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key);
     key.verify(&whole, &proof).map_err(|_| Denied::Wrong)?;
     let signed_at = signature::moment(timestamp).ok_or(Denied::Wrong)?;
@@ -89,6 +93,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
         sender: envelope.from.map(Cow::Owned),
         recipient: Some(envelope.to.join(", ").into()),
         forged: is_forged(&posted),
+        verdicts: verdicts(&posted),
         ..Carried::default()
     };
     if let Some(raw) = posted.take("email") {
@@ -128,6 +133,14 @@ fn apart(posted: &Posted<'_>) -> Vec<u8> {
 fn is_forged(posted: &Posted<'_>) -> bool {
     let said = |name| posted.text(name).unwrap_or_default().trim().to_ascii_lowercase();
     said("SPF") == "fail" && !said("dkim").contains("pass")
+}
+
+/// `SPF` is a word; `dkim` is `none`, or `{@a.example : pass, @b.example : fail}`.
+fn verdicts(posted: &Posted<'_>) -> Verdicts {
+    let said = |name| posted.text(name).unwrap_or_default().into_owned();
+    let dkim = said("dkim");
+    let words = dkim.split([':', ',', '{', '}']).filter_map(verdicts::word);
+    Verdicts { spf: verdicts::word(&said("SPF")), dkim: verdicts::best(words), dmarc: None }
 }
 
 fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {

@@ -13,6 +13,7 @@
 use super::carried::{self, Carried, Head};
 use super::fields::attribute;
 use super::sns::{self, Envelope};
+use super::verdicts::{self, DMARC_FAIL, Verdicts};
 use super::{
     Answer, BodyLimit, Denied, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail,
     shown,
@@ -32,7 +33,7 @@ pub const SOURCE: Source = Source {
     body: BodyLimit::Mail,
     anonymous: false,
     proof: Proof::Open,
-    settings: &[sns::TOPICS, sns::HOSTS],
+    settings: &[sns::TOPICS, sns::HOSTS, DMARC_FAIL],
     methods: &[Method::POST],
     verify,
     read,
@@ -86,6 +87,10 @@ struct Line<'a> {
 struct Receipt<'a> {
     #[serde(borrow)]
     recipients: Vec<Cow<'a, str>>,
+    #[serde(borrow)]
+    spf_verdict: Verdict<'a>,
+    #[serde(borrow)]
+    dkim_verdict: Verdict<'a>,
     #[serde(borrow)]
     dmarc_verdict: Verdict<'a>,
     #[serde(borrow)]
@@ -147,6 +152,7 @@ fn notice(message: &str, channel: &Channel) -> Result<Reading, Refusal> {
         sender: notice.mail.source.clone(),
         recipient: Some(notice.receipt.recipients.join(", ").into()),
         forged: notice.receipt.dmarc_verdict.status == "FAIL",
+        verdicts: verdicts(&notice.receipt),
         id: notice.mail.message_id.as_deref().map(str::to_owned),
         without_body: notice.content.is_none(),
         ..Carried::default()
@@ -169,6 +175,12 @@ fn head<'a>(notice: &'a Notice<'_>) -> Head<'a> {
     let mut head: Head<'a> = lines.take(carried::MOST_LINES).collect();
     carried::add(&mut head, "From", notice.mail.source.as_deref().unwrap_or_default());
     head
+}
+
+fn verdicts(receipt: &Receipt<'_>) -> Verdicts {
+    let said = |verdict: &Verdict<'_>| verdicts::word(&verdict.status);
+    let (spf, dkim) = (said(&receipt.spf_verdict), said(&receipt.dkim_verdict));
+    Verdicts { spf, dkim, dmarc: said(&receipt.dmarc_verdict) }
 }
 
 /// What Amazon's filters thought of the mail is told to people, who may think otherwise.

@@ -35,6 +35,7 @@ fn table() -> ChannelTable {
         entrance("closed", "closed@company.example", State::Paused),
         entrance("one", "both@company.example", State::Open),
         entrance("two", "both@company.example", State::Open),
+        entrance("master", "hostmaster@company.example", State::Open),
     ];
     ChannelTable::new(entrances, [])
 }

@@ -11,3 +11,4 @@ mod limits;
 mod sessions;
 mod smuggling;
 mod stopping;
+mod trace;

@@ -104,6 +104,122 @@ fn a_mail_from_us_to_a_customer_is_a_reply() {
     assert_eq!(automatic.ignored, ["mail.own_automatic"]);
 }
 
+/// What a mail is that says `head`, at a channel with these settings.
+fn judged(head: &str, body: &str, settings: &[(&'static str, &str)]) -> Result<gateway::sources::Read, Refusal> {
+    let mut channel = channel("mail");
+    for (name, value) in settings {
+        channel.settings.insert(name, vec![(*value).into()]);
+    }
+    let raw = format!("{head}\nTo: b@y.example\nMessage-ID: <1@a.example>\n\n{body}").replace('\n', "\r\n");
+    (the("mail").read)(&mail(raw), &channel).map(|mut reading| reading.signals.remove(0))
+}
+
+const OURS: (&str, &str) = ("authserv", "mx.company.example");
+
+#[test]
+fn what_our_own_server_found_out_about_a_sender_is_told() {
+    let found = |said: &str, settings: &[(&'static str, &str)]| {
+        let head = format!("Authentication-Results: {said}\nFrom: a@x.example");
+        let Signal::Touch(touch) = judged(&head, "hi", settings).unwrap().signal else { panic!("{said}") };
+        let of = |name: &str| touch.attributes.get(name).and_then(|word| word.as_str()).unwrap_or("-").to_owned();
+        (of("spf"), of("dkim"), of("dmarc"), touch.flags.contains("dmarc_failed"), touch.junk.clone())
+    };
+    let words = |spf: &str, dkim: &str, dmarc: &str| (spf.to_owned(), dkim.to_owned(), dmarc.to_owned());
+    let told = |(spf, dkim, dmarc), failed, junk: Option<&str>| (spf, dkim, dmarc, failed, junk.map(str::to_owned));
+    let (good, bad) =
+        ("mx.company.example; spf=pass; dkim=pass; dmarc=pass", "mx.company.example; spf=pass; dmarc=fail");
+    let junk = ("dmarc_fail", "junk");
+    for (said, settings, expected) in [
+        (good, &[OURS][..], told(words("pass", "pass", "pass"), false, None)),
+        (good, &[], told(words("-", "-", "-"), false, None)),
+        (good, &[("authserv", "mx.other.example")], told(words("-", "-", "-"), false, None)),
+        (bad, &[OURS], told(words("pass", "-", "fail"), true, None)),
+        (bad, &[OURS, ("dmarc_fail", "tag")], told(words("pass", "-", "fail"), true, None)),
+        (bad, &[OURS, junk], told(words("pass", "-", "fail"), true, Some("mail.dmarc"))),
+        (bad, &[junk], told(words("-", "-", "-"), false, None)),
+        (good, &[OURS, junk], told(words("pass", "pass", "pass"), false, None)),
+    ] {
+        assert_eq!(found(said, settings), expected, "{said} {settings:?}");
+    }
+}
+
+#[test]
+fn a_form_in_a_mail_cannot_say_that_its_sender_is_genuine() {
+    let body = "Name: Anna\nPhone: +79161234567\ndmarc: pass\nspf: pass";
+    for settings in [&[][..], &[OURS]] {
+        let Signal::Touch(touch) = judged("From: a@x.example", body, settings).unwrap().signal else {
+            panic!("no touch")
+        };
+        assert_eq!((touch.attributes.get("dmarc"), touch.attributes.get("spf")), (None, None));
+    }
+}
+
+#[test]
+fn a_mail_that_only_claims_to_be_ours_is_kept_aside() {
+    let ours = |said: &str| format!("Authentication-Results: {said}\nFrom: ivan@company.example");
+    for (said, settings, is_reply) in [
+        ("mx.company.example; dmarc=fail", &[OURS][..], false),
+        ("mx.other.example; dmarc=fail", &[OURS], true),
+        // Without a server to trust any warning is heard; nobody gains by forging one.
+        ("mx.other.example; dmarc=fail", &[], false),
+        ("mx.other.example; dmarc=pass", &[], true),
+    ] {
+        let read = judged(&ours(said), "hi", settings);
+        match read {
+            Ok(read) => assert!(is_reply && matches!(read.signal, Signal::Reply(_)), "{said} {settings:?}"),
+            Err(refusal) => assert!(!is_reply && matches!(refusal, Refusal::Unreadable(_)), "{said} {settings:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_large_mail_is_read_as_a_small_one_is() {
+    let text = |size: usize| "Хотим домик у озера. ".repeat(size / 38);
+    let attached = |kind: &str, body: &str| {
+        let head = "Content-Disposition: attachment; filename=\"a.bin\"";
+        format!("--b\r\nContent-Type: {kind}\r\n{head}\r\n{body}\r\n")
+    };
+    let base64 = |size: usize| {
+        let lines = data_encoding::BASE64_MIME.encode(&vec![7; size]);
+        format!("Content-Transfer-Encoding: base64\r\n\r\n{}", lines.trim_end())
+    };
+    let head = "From: a@x.example\r\nMessage-ID: <1@x>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n";
+    let mail = mail(format!(
+        "{head}{}--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nHello\r\n{}{}{}--b--\r\n",
+        attached("application/pdf", &base64(9_000_001)),
+        attached("image/png", &format!("\r\n{}", "x".repeat(700_000))),
+        attached("message/rfc822", &format!("\r\nSubject: y\r\n\r\n{}", text(3_000_000))),
+        attached("text/csv", &base64(4_000_000)),
+    ));
+    assert!(mail.body.len() > 20_000_000);
+    let started = Instant::now();
+    let reading = read("mail", &mail).unwrap();
+    let touch = touch(&reading);
+    assert_eq!((touch.text.as_deref(), touch.flags.len()), (Some("Hello"), 0));
+    let sizes: Vec<_> = touch.attributes["files"].as_array().unwrap().iter().map(|file| file["size"].clone()).collect();
+    let nested = "Subject: y\r\n\r\n".len() + text(3_000_000).len();
+    assert_eq!(sizes, [9_000_001, 700_000, nested, 4_000_000]);
+    assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_large_mail_of_words_keeps_the_first_of_them_and_says_so() {
+    let words = "Здравствуйте, хотим домик у озера.\r\n".repeat(100_000);
+    let (letters, _, _) = encoding_rs::WINDOWS_1251.encode(&words);
+    for (head, body) in [
+        ("text/plain; charset=utf-8", words.as_bytes()),
+        ("text/plain; charset=windows-1251", &letters[..]),
+        ("text/html; charset=utf-8", words.as_bytes()),
+    ] {
+        let head = format!("From: a@x.example\r\nMessage-ID: <1@x>\r\nContent-Type: {head}\r\n\r\n");
+        let reading = read("mail", &mail([head.as_bytes(), body].concat())).unwrap();
+        let touch = touch(&reading);
+        let text = touch.text.as_deref().unwrap();
+        assert!(text.starts_with("Здравствуйте, хотим") && text.len() > 60_000, "{head}: {}", text.len());
+        assert!(touch.flags.contains("cut"), "{head}");
+    }
+}
+
 #[test]
 fn what_is_no_mail_is_refused() {
     for raw in ["hello", "\r\n\r\n", "{\"a\": 1}", "\0\0\0", "Subject: only\r\n\r\nx"] {

@@ -332,6 +332,54 @@ fn machines_and_colleagues_are_known_in_every_mail() {
     }
 }
 
+/// The words of RFC 8601 under three names, whoever found it out and however he writes it.
+#[test]
+fn what_a_provider_found_out_about_a_sender_has_one_name() {
+    let sendgrid = |spf: &str, dkim: &str| {
+        let fields = [("from", "a@x.example"), ("text", "hi"), ("SPF", spf), ("dkim", dkim)];
+        ("sendgrid", post(&[("content-type", MULTIPART)], parts(&fields)))
+    };
+    let mailgun = |spf: &str, dkim: &str| {
+        let head = format!(
+            "[[\"X-Mailgun-Spf\", {spf:?}], [\"X-Mailgun-Dkim-Check-Result\", {dkim:?}], [\"X-Mailgun-Spf\", \"Pass\"]]"
+        );
+        ("mailgun", mailgun(SECRET, &seconds(0), &[("from", "a@x.example"), ("message-headers", &head)]))
+    };
+    let postmark = |spf: &str, rules: &str| {
+        let lines = [("X-Spam-Tests", rules), ("Received-SPF", spf), ("Received-SPF", "Pass")];
+        let lines = lines.map(|(name, value)| format!("{{\"Name\": {name:?}, \"Value\": {value:?}}}")).join(",");
+        ("postmark", postmark(&format!("{{\"From\": \"a@x.example\", \"Headers\": [{lines}]}}")))
+    };
+    let ses = |verdict: [&str; 3]| {
+        let [spf, dkim, dmarc] = verdict.map(|status| serde_json::json!({"status": status}));
+        let receipt = serde_json::json!({"spfVerdict": spf, "dkimVerdict": dkim, "dmarcVerdict": dmarc});
+        let notice =
+            serde_json::json!({"notificationType": "Received", "mail": {"source": "a@x.example"}, "receipt": receipt});
+        let envelope = serde_json::json!({"Type": "Notification", "Message": notice.to_string()});
+        ("ses", post(&[("content-type", "text/plain")], envelope.to_string()))
+    };
+    for ((source, request), expected) in [
+        (sendgrid("pass", "{@x.example : pass}"), ["pass", "pass", "-"]),
+        (sendgrid("SoftFail", "{@x.example : fail, @y.example : pass}"), ["softfail", "pass", "-"]),
+        (sendgrid("fail", "{@x.example : fail}"), ["fail", "fail", "-"]),
+        (sendgrid("", "none"), ["-", "none", "-"]),
+        (mailgun("Pass", "Pass"), ["pass", "pass", "-"]),
+        (mailgun("Neutral", "Fail"), ["neutral", "fail", "-"]),
+        (postmark("Pass (sender SPF authorized) identity=mailfrom", "DKIM_SIGNED,DKIM_VALID"), ["pass", "pass", "-"]),
+        (postmark("softfail (x)", "DKIM_SIGNED, DKIM_INVALID"), ["softfail", "fail", "-"]),
+        (postmark("None", "HTML_MESSAGE"), ["none", "-", "-"]),
+        (ses(["PASS", "GRAY", "PASS"]), ["pass", "none", "pass"]),
+        (ses(["FAIL", "PROCESSING_FAILED", "FAIL"]), ["fail", "temperror", "fail"]),
+    ] {
+        let reading = read(source, &request).unwrap();
+        let found = touch(&reading);
+        let words =
+            ["spf", "dkim", "dmarc"].map(|name| found.attributes.get(name).map_or("-", |word| word.as_str().unwrap()));
+        assert_eq!(words, expected, "{source}");
+        assert_eq!(found.flags.contains("dmarc_failed"), expected[2] == "fail", "{source}");
+    }
+}
+
 #[test]
 fn every_mail_is_answered_200() {
     for source in ["mailgun", "sendgrid", "postmark", "ses"] {

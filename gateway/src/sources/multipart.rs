@@ -5,9 +5,10 @@
 
 use super::fields::{MOST_FIELDS, Pairs};
 use super::parts::{self, What};
+use super::posted::text as letters;
 use super::urlencoded::{known_charset, path};
 use super::{Refusal, media_type};
-use encoding_rs::{Encoding, UTF_8};
+use encoding_rs::Encoding;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
@@ -76,12 +77,13 @@ fn parts<'a>(body: &'a [u8], content_type: &str, most: Most) -> Result<Parts<'a>
     Ok(parts)
 }
 
-/// A part's own charset, else that of the form's `_charset_` field, else UTF-8.
+/// A part's own charset, else that of the form's `_charset_` field, else UTF-8, or what old Russian pages write.
 fn decode(raw: Vec<(String, Option<&'static Encoding>, &[u8])>) -> Pairs<'static> {
     let common = raw.iter().find(|(name, ..)| name == "_charset_");
-    let common = common.and_then(|(_, _, label)| Encoding::for_label(label)).unwrap_or(UTF_8);
-    let text = |own: Option<&'static Encoding>, value: &[u8]| {
-        own.unwrap_or(common).decode_without_bom_handling(value).0.into_owned()
+    let common = common.and_then(|(_, _, label)| Encoding::for_label(label));
+    let text = |own: Option<&'static Encoding>, value: &[u8]| match own.or(common) {
+        Some(charset) => charset.decode_without_bom_handling(value).0.into_owned(),
+        None => letters(value, None).into_owned(),
     };
     raw.into_iter()
         .map(|(name, own, value)| (Cow::Owned(path(Cow::Owned(name)).into_owned()), Cow::Owned(text(own, value))))
@@ -135,6 +137,9 @@ mod tests {
         body.extend(b"--XX\r\nContent-Disposition: form-data; name=\"_charset_\"\r\n\r\nwindows-1251\r\n--XX--\r\n");
         let read = super::read(&body, TYPE).unwrap();
         assert_eq!(read.pairs[..2], [("name".into(), "Анна".into()), ("city".into(), "Тверь".into())]);
+        let silent =
+            b"--XX\r\nContent-Disposition: form-data; name=\"\xe8\xec\xff\"\r\n\r\n\xc0\xed\xed\xe0\r\n--XX--\r\n";
+        assert_eq!(super::read(silent, TYPE).unwrap().pairs, [("имя".into(), "Анна".into())]);
     }
 
     #[test]

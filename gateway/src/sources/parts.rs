@@ -1,6 +1,7 @@
 //! Where are the parts of a multipart form (RFC 7578, RFC 2046 5.1)? In the body itself: nothing is copied, because a mail
 //! of many megabytes is posted like this too.
 
+use super::posted::text as letters;
 use memchr::memmem::{self, Finder};
 use std::borrow::Cow;
 
@@ -88,18 +89,16 @@ fn described<'a>(head: &'a [u8], value: &'a [u8]) -> Result<Part<'a>, Broken> {
             return Err(Broken);
         }
         if name.eq_ignore_ascii_case(b"content-disposition") {
-            disposition = String::from_utf8_lossy(text);
+            disposition = letters(text, None);
         } else if name.eq_ignore_ascii_case(b"content-type") {
             content_type = std::str::from_utf8(text).ok();
         }
     }
-    // A name in letters that nobody named is none; that it belongs to a file is still said.
     let said = |name| parameter(&disposition, name);
-    let known = |name: Cow<'_, str>| if name.contains('\u{fffd}') { String::new() } else { name.into_owned() };
     // Whoever writes only the extended name of RFC 5987, which forms should not, still sends a file.
     let file = said("filename").or_else(|| said("filename*").map(|_| Cow::Borrowed("")));
-    let what = file.map_or(What::Value, |name| What::File(known(name)));
-    Ok(Part { name: said("name").map(known).unwrap_or_default(), what, content_type, value })
+    let what = file.map_or(What::Value, |name| What::File(name.into_owned()));
+    Ok(Part { name: said("name").unwrap_or_default().into_owned(), what, content_type, value })
 }
 
 /// `form-data; name="a;b"; filename=c` and `text/plain; charset=utf-8`. Browsers write a quotation mark as `%22`, others
@@ -213,11 +212,11 @@ mod tests {
     }
 
     #[test]
-    fn a_name_in_unknown_letters_is_none_and_a_file_is_still_a_file() {
+    fn names_that_are_no_utf_8_are_in_the_letters_of_old_russian_pages() {
         let head =
-            b"--XX\r\nContent-Disposition: form-data; name=\"a\"; filename=\"\xef\xeb\xe0\xed.pdf\"\r\n\r\nv\r\n--XX--";
+            b"--XX\r\nContent-Disposition: form-data; name=\"\xe8\xec\xff\"; filename=\"\xef\xeb\xe0\xed.pdf\"\r\n\r\nv\r\n--XX--";
         let part = Parts::of(head, "XX").unwrap().next().unwrap().unwrap();
-        assert_eq!((part.name.as_str(), part.what), ("a", What::File(String::new())));
+        assert_eq!((part.name.as_str(), part.what), ("имя", What::File("план.pdf".to_owned())));
     }
 
     #[test]

@@ -16,5 +16,5 @@ pub async fn session(
     io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
 ) {
     let place = Place::new(server, protocol, CancellationToken::new());
-    Talk::new(Box::new(io), Arc::clone(server), place).run().await;
+    Talk::new(Box::new(io), Arc::clone(server), place, None).run().await;
 }

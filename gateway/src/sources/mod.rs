@@ -76,7 +76,6 @@ mod twilio_proof;
 pub mod typeform;
 pub mod uis;
 pub(crate) mod urlencoded;
-mod urlencoded;
 mod verdicts;
 pub mod viber;
 pub mod vk;

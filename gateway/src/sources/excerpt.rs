@@ -65,6 +65,11 @@ impl<'a> Excerpt<'a> {
         Self { bytes: Cow::Owned(kept), gaps, ends_early: !rest.is_empty() }
     }
 
+    /// Nothing was left out.
+    pub(super) fn is_whole(&self) -> bool {
+        self.gaps.is_empty() && !self.ends_early
+    }
+
     /// How many bytes of a part are not here, encoded as they were.
     pub(super) fn missing(&self, part: &Range<usize>) -> usize {
         self.gaps_in(part).map(|gap| gap.bytes).sum()

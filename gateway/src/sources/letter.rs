@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// A line that starts a field has its name in at most so many bytes.
 const LONGEST_LABEL: usize = 96;
 
-/// Text of an HTML mail: table cells apart, a line for each block. Nothing is fetched.
+/// Text of an HTML mail: table cells apart, a line for each block, neither styles nor scripts. Nothing is fetched.
 pub(super) fn from_html(html: &str) -> String {
     const BLOCKS: [&str; 11] =
         ["/tr", "/div", "/li", "/h1", "/h2", "/h3", "/h4", "/table", "/blockquote", "/dt", "/dd"];
@@ -22,6 +22,10 @@ pub(super) fn from_html(html: &str) -> String {
         let start = cut(&tag[1..], LONGEST_TAG);
         let name = start.split(|c: char| c.is_whitespace() || c == '>').next().unwrap_or_default();
         let is = |known: &&str| name.eq_ignore_ascii_case(known);
+        if let Some(silent) = ["style", "script"].iter().find(|known| is(known)) {
+            rest = after(&tag[1..], silent);
+            continue;
+        }
         if BLOCKS.iter().any(&is) {
             broken.push_str("<br>");
         } else if is(&"/td") || is(&"/th") {
@@ -32,6 +36,16 @@ pub(super) fn from_html(html: &str) -> String {
     }
     broken.push_str(rest);
     html_to_text(&broken)
+}
+
+/// What comes behind the end of an element; nothing behind one that never ends.
+fn after<'h>(html: &'h str, name: &str) -> &'h str {
+    let is_end = |at: &usize| {
+        let tag = html.as_bytes().get(at + 2..at + 2 + name.len());
+        html[*at..].starts_with("</") && tag.is_some_and(|tag| tag.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    let end = memchr::memchr_iter(b'<', html.as_bytes()).find(is_end);
+    end.and_then(|end| html[end..].split_once('>')).map_or("", |(_, rest)| rest)
 }
 
 /// What the sender wrote himself: without quoted lines, the quoted mail below and the signature.
@@ -191,6 +205,18 @@ mod tests {
         );
         assert_eq!(pairs("Добрый день!\nМой телефон: 123\nhttps://a.example/x"), None);
         assert_eq!(pairs("Имя: Анна\nГород: Тверь"), None, "nobody can be reached by it");
+    }
+
+    #[test]
+    fn what_nobody_sees_of_html_is_no_text() {
+        for (html, text) in [
+            ("<style type=\"text/css\">p{x:1}</style>Hi", "Hi"),
+            ("<STYLE media=all>a<b</Style >Hi<script src=x>y()</script> there", "Hi there"),
+            ("Hi<script>if (a</b) { }", "Hi"),
+            ("Hi<style", "Hi"),
+        ] {
+            assert_eq!(from_html(html).trim(), text, "{html}");
+        }
     }
 
     #[test]

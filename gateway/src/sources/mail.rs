@@ -13,7 +13,7 @@ use super::fields::{self, LONGEST_TEXT, attribute};
 use super::verdicts::{AUTHSERV, DMARC_FAIL, Verdicts};
 use super::{
     Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, letter,
-    multipart, shown,
+    multipart, shown, unnamed,
 };
 use crate::channel::Channel;
 use data_encoding::BASE64;
@@ -21,7 +21,9 @@ use http::Method;
 use lead::entry::{Kind, Reply, Signal, Touch};
 use lead::text::cut;
 use lead::time::At;
-use mail_parser::{Addr, Address, Encoding, HeaderName, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::{
+    Addr, Address, ContentType, Encoding, HeaderName, Message, MessageParser, MessagePart, MimeHeaders, PartType,
+};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -66,7 +68,9 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
 /// Reads one message, whoever carried it here.
 pub(super) fn letter(carried: &Carried<'_>, channel: &Channel) -> Result<Reading, Refusal> {
     let excerpt = Excerpt::of(&carried.raw);
-    let raw = bounded(&excerpt.bytes);
+    // What was left out of a large mail is found by its place, so its head stays as it is.
+    let whole = if excerpt.is_whole() { unnamed::head(&excerpt.bytes) } else { Cow::Borrowed(&*excerpt.bytes) };
+    let raw = bounded(&whole);
     let message = MessageParser::default().parse(raw).ok_or(Refusal::Unreadable(NO_MAIL))?;
     let verdicts = carried.verdicts.or(Verdicts::of(&message, channel));
     let mail = Mail { message: &message, channel, carried, excerpt: &excerpt, verdicts };
@@ -82,7 +86,7 @@ pub(super) fn letter(carried: &Carried<'_>, channel: &Channel) -> Result<Reading
         Some(reply) => Signal::Reply(Box::new(reply)),
         None => {
             let mut touch = mail.touch();
-            if raw.len() < excerpt.bytes.len() || excerpt.ends_early || carried.without_body {
+            if raw.len() < whole.len() || excerpt.ends_early || carried.without_body {
                 touch.flags.insert("cut".to_owned());
             }
             Signal::Touch(Box::new(touch))
@@ -233,8 +237,8 @@ impl Mail<'_> {
         let mut whole = String::new();
         for part in self.message.text_bodies().take(MOST_PARTS) {
             let text = match &part.body {
-                PartType::Text(text) => Cow::Borrowed(&**text),
-                PartType::Html(html) => Cow::Owned(letter::from_html(cut(html, 4 * LONGEST_TEXT))),
+                PartType::Text(text) => self.letters(text, part),
+                PartType::Html(html) => Cow::Owned(letter::from_html(cut(&self.letters(html, part), 4 * LONGEST_TEXT))),
                 _ => continue,
             };
             let text = text.trim_end();
@@ -244,6 +248,10 @@ impl Mail<'_> {
             }
         }
         whole
+    }
+
+    fn letters<'t>(&self, text: &'t str, part: &MessagePart<'_>) -> Cow<'t, str> {
+        unnamed::text(text, part, &self.message.raw_message)
     }
 
     /// The rule by which this is no customer. What a machine sent for a person who filled in a form is one.
@@ -273,17 +281,12 @@ impl Mail<'_> {
         hops > MOST_HOPS || self.header("x-loop").is_some_and(|mark| self.is_own(&mark))
     }
 
+    /// A report about a mail: not delivered, read (RFC 8098), or complained about (RFC 5965).
     fn is_bounce(&self) -> bool {
-        let report = self.message.content_type().is_some_and(|kind| {
-            kind.ctype() == "multipart"
-                && kind.subtype() == Some("report")
-                && kind.attribute("report-type").is_none_or(|of| of.eq_ignore_ascii_case("delivery-status"))
-        });
-        let daemon = || {
-            let from = self.from().and_then(Addr::address).unwrap_or_default().to_ascii_lowercase();
-            from.starts_with("mailer-daemon@") || from.starts_with("postmaster@")
-        };
-        report || (self.is_unanswerable() && daemon())
+        let report = |kind: &ContentType<'_>| kind.ctype() == "multipart" && kind.subtype() == Some("report");
+        let from = self.from().and_then(Addr::address).unwrap_or_default().to_ascii_lowercase();
+        let postmaster = || from.starts_with("postmaster@") && self.is_unanswerable();
+        self.message.content_type().is_some_and(report) || from.starts_with("mailer-daemon@") || postmaster()
     }
 
     /// The topmost says what the last server knew; one below came with the mail.

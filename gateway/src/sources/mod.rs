@@ -75,6 +75,7 @@ pub mod twilio;
 mod twilio_proof;
 pub mod typeform;
 pub mod uis;
+mod unnamed;
 pub(crate) mod urlencoded;
 mod verdicts;
 pub mod viber;

@@ -78,9 +78,14 @@ fn automatic_mail_is_junk_by_name() {
         ("Return-Path: <a@x.example>", None),
         ("X-Loop: Sales@company.example", Some("mail.loop")),
         ("X-Loop: other@x.example", None),
+        ("Content-Type: multipart/report; report-type=delivery-status; boundary=b", Some("mail.bounce")),
+        ("Content-Type: multipart/report; report-type=disposition-notification; boundary=b", Some("mail.bounce")),
+        ("Content-Type: multipart/report; report-type=feedback-report; boundary=b", Some("mail.bounce")),
     ] {
         assert_eq!(touched(&format!("From: a@x.example\n{head}"), "hi").junk.as_deref(), rule, "{head}");
     }
+    assert_eq!(touched("From: MAILER-DAEMON@x.example", "hi").junk.as_deref(), Some("mail.bounce"));
+    assert_eq!(touched("From: postmaster@x.example", "hi").junk, None, "a person, unless nobody is to answer");
     let form = "Name: Anna\nPhone: +79161234567";
     assert_eq!(touched("From: a@x.example\nAuto-Submitted: auto-generated", form).junk, None);
     assert_eq!(
@@ -217,6 +222,19 @@ fn a_large_mail_of_words_keeps_the_first_of_them_and_says_so() {
         let text = touch.text.as_deref().unwrap();
         assert!(text.starts_with("Здравствуйте, хотим") && text.len() > 60_000, "{head}: {}", text.len());
         assert!(touch.flags.contains("cut"), "{head}");
+    }
+}
+
+#[test]
+fn a_mail_that_names_no_letters_is_read_as_an_old_mailer_wrote_it() {
+    let anna = b"\xc0\xed\xed\xe0";
+    let hello = b"\xc4\xee\xe1\xf0\xfb\xe9 \xe4\xe5\xed\xfc";
+    for kind in ["", "Content-Type: text/plain\r\n", "Content-Type: text/plain; charset=utf-8\r\n"] {
+        let raw =
+            [b"From: ", &anna[..], b" <a@b.example>\r\nSubject: ", hello, b"\r\n", kind.as_bytes(), b"\r\n", hello];
+        let touch = touch(&read("mail", &mail(raw.concat())).unwrap()).clone();
+        assert_eq!(touch.name.as_deref(), Some("Анна"), "{kind}");
+        assert_eq!((touch.text.as_deref(), &touch.attributes["subject"]), (Some("Добрый день"), &"Добрый день".into()));
     }
 }
 

@@ -79,6 +79,11 @@ impl AsideKind {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 
+    /// Whether it may go with age. A dead letter stays until somebody deals with it: it may be a customer.
+    pub const fn ages(self) -> bool {
+        !matches!(self, AsideKind::Dead)
+    }
+
     /// The line of the books an entry of this kind stands in.
     pub const fn verdict(self) -> Verdict {
         match self {

@@ -13,6 +13,8 @@ pub use rlibphonenumber::enums::Region;
 const LONGEST: usize = 64;
 /// Bytes of a text that are searched for numbers.
 pub const SEARCHED: usize = 4 * 1024;
+/// Digits of an extension behind a pause; more are a number of their own.
+const MOST_EXTENSION: usize = 6;
 /// Numbers taken from one field or text.
 const MOST: usize = 4;
 
@@ -88,8 +90,17 @@ fn whole(text: &str, region: Region) -> Option<Found> {
     }
     // Providers drop the plus: `74951234567` is a whole number everywhere, not a local one.
     let digits = text.bytes().all(|b| b.is_ascii_digit()) && (11..=15).contains(&text.len());
-    let number = if digits { PHONE_NUMBER_UTIL.parse(format!("+{text}"), None).ok()? } else { return None };
+    let abroad = zeros_for_plus(text).or_else(|| digits.then(|| format!("+{text}")))?;
+    let number = PHONE_NUMBER_UTIL.parse(abroad, None).ok()?;
     PHONE_NUMBER_UTIL.is_valid_number(&number).then(|| understood(&number))
+}
+
+/// People write `00` for the plus, also where another prefix is dialled. Asked only about what is no number of the
+/// country, of which there may be some that begin so.
+fn zeros_for_plus(text: &str) -> Option<String> {
+    let zero = |c: char| matches!(c, '0' | '٠' | '۰');
+    let rest = text.strip_prefix(zero)?.strip_prefix(zero)?;
+    Some(format!("+{}", rest.trim_start_matches([' ', '-', '.'])))
 }
 
 fn understood(number: &PhoneNumber) -> Found {
@@ -103,18 +114,30 @@ fn understood(number: &PhoneNumber) -> Found {
     }
 }
 
-/// Compatibility forms folded, `tel:` dropped, length bounded. `+79991234567,,,123#` ends at the pause.
+/// Compatibility forms folded, `tel:` dropped, length bounded. `+79991234567,,,123#` ends at the pause, and so do
+/// `…p123`, `…w123` and `…*123#`.
 fn clean(text: &str) -> String {
     let folded: String = text.nfkc().filter(|c| !c.is_control()).take(LONGEST).collect();
     let trimmed = folded.trim();
     let bare = trimmed.strip_prefix("tel:").or_else(|| trimmed.strip_prefix("TEL:")).unwrap_or(trimmed);
-    match bare.split_once(",,") {
-        Some((number, pause)) if number.bytes().filter(u8::is_ascii_digit).count() >= 7 => {
+    let whole = |number: &str| number.bytes().filter(u8::is_ascii_digit).count() >= 7;
+    match bare.split_once(",,").or_else(|| paused(bare)) {
+        Some((number, pause)) if whole(number) => {
             let extension: String = pause.chars().filter(char::is_ascii_digit).collect();
             if extension.is_empty() { number.to_owned() } else { format!("{number} ext. {extension}") }
         }
         _ => bare.to_owned(),
     }
+}
+
+/// What dialling writes between a number and its extension: `p` pauses, `w` waits, `*` speaks to the machine there. Only
+/// few digits may follow: these are letters of words, too, and the star is found between numbers.
+fn paused(text: &str) -> Option<(&str, &str)> {
+    const PAUSES: [char; 8] = ['p', 'P', 'w', 'W', '*', ',', '#', ' '];
+    let (number, pause) = text.split_at(text.find(&PAUSES[..5])?);
+    let extension = pause.trim_matches(PAUSES);
+    let short = (1..=MOST_EXTENSION).contains(&extension.len());
+    (short && extension.bytes().all(|byte| byte.is_ascii_digit())).then_some((number, extension))
 }
 
 #[cfg(test)]
@@ -140,7 +163,14 @@ mod tests {
             "tel:+7-912-345-67-89",
             "+7(912)3456789",
             "＋７９１２３４５６７８９",
-            "٠٠٧٩١٢٣٤٥٦٧٨٩".trim_start_matches('٠'),
+            "٧٩١٢٣٤٥٦٧٨٩",
+            "٠٠٧٩١٢٣٤٥٦٧٨٩",
+            "0079123456789",
+            "00 7 912 345-67-89",
+            "007(912)345-67-89",
+            "00-7-912-345-67-89",
+            "tel:0079123456789",
+            "8*912*345*67*89",
             " +7\u{a0}912\u{a0}345-67-89 ",
             "+7 912 345-67-89 (Иван)",
         ] {
@@ -150,12 +180,53 @@ mod tests {
 
     #[test]
     fn an_extension_is_split_and_kept() {
-        for (spelling, extension) in
-            [("+7 495 123-45-67 доб. 123", "123"), ("+74951234567,,,123#", "123"), ("8(495)123-45-67 ext 5", "5")]
-        {
+        for (spelling, extension) in [
+            ("+7 495 123-45-67 доб. 123", "123"),
+            ("+74951234567,,,123#", "123"),
+            ("8(495)123-45-67 ext 5", "5"),
+            ("+74951234567p123", "123"),
+            ("+7 495 123-45-67 P 123", "123"),
+            ("84951234567w12#", "12"),
+            ("+74951234567pp,123#", "123"),
+            ("+7 (495) 123-45-67*123#", "123"),
+            ("tel:+7-495-123-45-67*5", "5"),
+            ("007 495 123-45-67 доб. 7", "7"),
+            ("00 7 495 123-45-67w7", "7"),
+        ] {
             let found = parse(spelling, Region::RU);
             assert_eq!(found[0].number, "+74951234567", "{spelling}");
             assert_eq!(found[0].extension.as_deref(), Some(extension), "{spelling}");
+        }
+    }
+
+    #[test]
+    fn letters_and_stars_beside_numbers_are_no_pauses() {
+        for (spelling, found) in [
+            ("+7 912 345-67-89 whatsapp", vec!["+79123456789"]),
+            ("89123456789*89161112233", vec!["+79123456789", "+79161112233"]),
+            ("8 912 345-67-89 * 8 916 111-22-33", vec!["+79123456789", "+79161112233"]),
+            ("whatsapp +79123456789", vec!["+79123456789"]),
+            ("+7 912 345-67-89 w", vec!["+79123456789"]),
+        ] {
+            assert_eq!(numbers(spelling, Region::RU), found, "{spelling}");
+            let extensions = parse(spelling, Region::RU).into_iter().filter_map(|found| found.extension).count();
+            assert_eq!(extensions, 0, "{spelling}");
+        }
+    }
+
+    #[test]
+    fn two_zeros_are_a_plus_in_every_country() {
+        for region in [Region::RU, Region::KZ, Region::DE, Region::US] {
+            for (spelling, number) in [
+                ("0049 30 901820", "+4930901820"),
+                ("00 7 912 345-67-89", "+79123456789"),
+                ("00390612345678", "+390612345678"),
+            ] {
+                assert_eq!(numbers(spelling, region), [number], "{spelling} in {region}");
+            }
+        }
+        for wrong in ["00", "00 8 912", "000 7 912 345-67-89", "0 0 7"] {
+            assert_eq!(numbers(wrong, Region::RU), [format!("?{wrong}")]);
         }
     }
 

@@ -91,6 +91,9 @@ pub struct Lead {
     pub tags: Vec<String>,
     pub score: i32,
     pub priority: i32,
+    /// What people and rules should know before they believe it. Of its addresses: `no_contact`, `invalid_phone`,
+    /// `costly_phone`, `invalid_email`, `confusable_email`, `too_many_keys`. Of what did not fit: `cut`, `text_cut`,
+    /// `attributes_cut`. Of its call: `odd_times`. A source adds words of its own, such as `unverified`.
     pub flags: BTreeSet<String>,
     pub synthetic: Option<Synthetic>,
     pub sla: Option<Sla>,
@@ -340,6 +343,17 @@ pub struct CallRecord {
     pub first_seen: At,
     /// Nothing of it counts: the caller was excluded, or we called ourselves.
     pub set_aside: bool,
+    #[serde(default)]
+    pub told: CallTimes,
+}
+
+/// When a call began and ended by the provider's clock; ours tells only in which order its events arrived.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallTimes {
+    /// An event before its end was heard, whenever that was.
+    pub began: bool,
+    pub start: Option<At>,
+    pub end: Option<At>,
 }
 
 /// A fact that found no lead, waiting for one to be born.

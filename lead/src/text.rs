@@ -10,16 +10,31 @@ const NAME_BYTES: usize = 1024;
 
 /// A name or another single line: no line breaks, no control, no direction overrides, no zero-width characters.
 pub fn line(text: &str) -> Option<String> {
+    let (short, _) = shortened(text);
+    (!short.is_empty()).then_some(short)
+}
+
+/// Whether [`line`] leaves off an end that somebody would see.
+pub fn line_is_cut(text: &str) -> bool {
+    shortened(text).1
+}
+
+fn shortened(text: &str) -> (String, bool) {
     let mut clean = String::new();
-    for grapheme in text.graphemes(true).take(NAME * 2).map(|cluster| cluster.chars().filter(|c| visible(*c)).take(8)) {
-        clean.extend(grapheme.map(|c| if c.is_whitespace() { ' ' } else { c }));
+    let mut clusters = text.graphemes(true);
+    for cluster in clusters.by_ref().take(NAME * 2) {
+        let seen = cluster.chars().filter(|c| visible(*c)).take(8);
+        clean.extend(seen.map(|c| if c.is_whitespace() { ' ' } else { c }));
         if clean.len() >= NAME_BYTES {
             break;
         }
     }
     let words: Vec<&str> = clean.split(' ').filter(|word| !word.is_empty()).collect();
-    let short: String = words.join(" ").graphemes(true).take(NAME).collect();
-    (!short.is_empty()).then_some(short)
+    let line = words.join(" ");
+    let mut kept = line.graphemes(true);
+    let short: String = kept.by_ref().take(NAME).collect();
+    let seen = |rest: &str| rest.chars().any(|c| visible(c) && !c.is_whitespace());
+    (short, seen(kept.as_str()) || seen(clusters.as_str()))
 }
 
 /// A message: line breaks stay, the rest as in [`line`]. Longer than `most` bytes is cut at a character.
@@ -64,6 +79,23 @@ mod tests {
         let zalgo = line(&format!("a{}", "\u{301}".repeat(500))).unwrap();
         assert!(zalgo.chars().count() <= 8);
         assert!(line(&"🧑‍🧑‍🧒‍🧒".repeat(10_000)).unwrap().len() <= NAME_BYTES + 64);
+    }
+
+    #[test]
+    fn a_name_that_lost_its_end_is_known() {
+        let (whole, family) = ("я".repeat(NAME), "🧑‍🧑‍🧒‍🧒".repeat(100));
+        for (name, cut) in [
+            (whole.clone(), false),
+            (format!("  {whole} \r\n\0"), false),
+            (format!("{}я", " ".repeat(NAME)), false),
+            (format!("{}я", " ".repeat(NAME * 3)), true),
+            (format!("{whole}!"), true),
+            (format!("{whole}{}", "\u{200b}".repeat(NAME * 3)), false),
+            ("a".repeat(1 << 20), true),
+            (family, true),
+        ] {
+            assert_eq!(line_is_cut(&name), cut, "{} bytes", name.len());
+        }
     }
 
     #[test]

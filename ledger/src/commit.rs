@@ -7,6 +7,7 @@ use lead::event::Event;
 use lead::facts::Facts;
 use lead::ids::{ChannelId, Uid};
 use lead::record::{Key, Record};
+use lead::time::At;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -41,6 +42,8 @@ pub struct Batch {
     pub queue: Vec<QueueChange>,
     pub books: BTreeMap<(ChannelId, Verdict), i64>,
     pub asides: Vec<(Position, Aside, Arc<Entry>)>,
+    /// When it was decided, which what is set aside ages from.
+    pub at: At,
     /// Decided alone and well: its attempts are forgotten.
     pub survived: Option<Uid>,
 }
@@ -57,6 +60,11 @@ impl Batch {
         if let (Some(aside), Some((position, entry))) = (changes.aside, source) {
             self.asides.push((position, aside, Arc::clone(entry)));
         }
+    }
+
+    /// When an entry of it was set aside: not before it came, whatever the clock says.
+    pub(crate) fn set_aside_at(&self, entry: &Entry) -> At {
+        self.at.max(entry.received_at)
     }
 
     /// The final state of every record, each once.

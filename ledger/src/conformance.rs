@@ -24,7 +24,7 @@ pub trait Backend: Send + Sync {
 type Check = for<'a> fn(&'a dyn Backend) -> BoxFuture<'a, ()>;
 
 /// The suite: a sentence and its proof.
-const CHECKS: [(&str, Check); 19] = [
+const CHECKS: [(&str, Check); 20] = [
     ("what was accepted comes back in its order, each workspace its own", |backend| Box::pin(streams::inbox(backend))),
     ("a reader of the inbox is woken by what is accepted", |backend| Box::pin(streams::woken(backend))),
     ("events come in their order, from any position, as many as asked", |backend| Box::pin(streams::events(backend))),
@@ -53,6 +53,10 @@ const CHECKS: [(&str, Check); 19] = [
     ("what is set aside keeps its entry and its bytes until it is released", |backend| Box::pin(reads::aside(backend))),
     ("leads are listed newest first, filtered, page by page", |backend| Box::pin(reads::leads(backend))),
     ("exclusions are listed page by page", |backend| Box::pin(reads::exclusions(backend))),
+    (
+        "what was set aside goes once it has been there for its time, dead letters stay, the books do not change",
+        |backend| Box::pin(reads::aged(backend)),
+    ),
     ("only what is old goes, and no event that a registered consumer has not read", |backend| {
         Box::pin(reads::trim(backend))
     }),

@@ -145,7 +145,7 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Rules are kept by their hash, so that a decision can be explained after the rules have changed.
     async fn keep_rules(&self, version: &str, text: &str) -> Result<()>;
 
-    /// Removes what is past its age and past every registered consumer. Returns how much.
+    /// Removes what is past its age and past every registered consumer. Returns how much. The books stay as they are.
     async fn trim(&self, now: At, keep: &Keep) -> Result<u64>;
 
     /// A consistent copy into a new folder. A journal is copied after it by whoever has one, so that its copy holds
@@ -236,4 +236,6 @@ pub struct Keep {
     pub journal: Duration,
     pub seen: Duration,
     pub closed: Duration,
+    /// What was set aside, from that moment on. Dead letters stay whatever it says.
+    pub aside: Duration,
 }

@@ -279,7 +279,8 @@ impl Ledger for Redis {
         let mut changes = commit::commands(&tenure.keys, claim.epoch, tenure.past_repeats(batch.cursor), &batch, &rows);
         for (position, aside, entry) in &batch.asides {
             let number = tenure.asides.fetch_add(1, Ordering::Relaxed) + 1;
-            commit::put_aside(&mut changes, &tenure.keys, number, aside, entry, &tenure.raw(*position));
+            let since = (number, batch.set_aside_at(entry));
+            commit::put_aside(&mut changes, &tenure.keys, since, (aside, entry), &tenure.raw(*position));
         }
         let outcome = tenure.commit(changes).await;
         if let (Err(_), Some(uid)) = (&outcome, batch.survived) {

@@ -71,6 +71,7 @@ pub(crate) struct Keep {
     pub(crate) journal: Duration,
     pub(crate) seen: Duration,
     pub(crate) closed: Duration,
+    pub(crate) aside: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -256,6 +257,7 @@ fn keep(section: &Section<'_>) -> Keep {
         journal: section.span("journal"),
         seen: section.span("seen"),
         closed: section.span("closed"),
+        aside: section.span("aside"),
     };
     if keep.journal > keep.seen {
         // A journal row sent again after its uid was forgotten would become a second lead.

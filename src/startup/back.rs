@@ -2,7 +2,7 @@
 
 use super::engines::Engines;
 use super::store::{Kind, Store};
-use crate::config::machine::Config;
+use crate::config::machine::{self as config, Config};
 use crate::config::watch::Snapshot;
 use gateway::desk::{self, Readiness};
 use ledger::Keep;
@@ -70,6 +70,6 @@ impl Back {
 }
 
 fn keep(machine: &Config) -> Keep {
-    let keep = &machine.keep;
-    Keep { events: keep.events, inbox: keep.inbox, journal: keep.journal, seen: keep.seen, closed: keep.closed }
+    let config::Keep { events, inbox, journal, seen, closed, aside } = machine.keep.clone();
+    Keep { events, inbox, journal, seen, closed, aside }
 }

@@ -43,6 +43,7 @@ SPELLINGS = {
     "international": lambda p: p,
     "without the plus": lambda p: p[1:],
     "without anything": lambda p: p[2:],
+    "with 00 for the plus": lambda p: f"00 {p[1:]}",
     "with spaces and dots": lambda p: f"+7 {p[2:5]}.{p[5:8]}.{p[8:]}",
     "as a link": lambda p: f"tel:{p}",
     "fullwidth": lambda p: digits(p, "fullwidth"),
@@ -77,7 +78,7 @@ def test_what_is_no_phone_is_kept_as_text_and_so_is_the_lead(house, phone):
 
 
 def test_an_extension_is_split_off_and_kept(house):
-    for written in ("{},,,123#", "{} доб. 123", "{} ext. 123"):
+    for written in ("{},,,123#", "{} доб. 123", "{} ext. 123", "{}p123", "{}w123", "{}*123#"):
         phone = new_phone()
         one = sent(house, phone=written.format(phone))
         assert one["contact"]["phones"] == [phone] and one["attributes"]["phone_extension"] == "123", written

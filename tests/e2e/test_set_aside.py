@@ -1,10 +1,14 @@
 """Is what we cannot read, although it is genuine, kept for people, whole and until somebody can mend it?"""
 
 import base64
+import contextlib
+import sqlite3
 
 import pytest
 from house import wait_until
-from knocks import BOT_SECRET, LINE, LINE_SECRET, SHOWN_WITHIN, ask, books, grown, knock, refused, running, told
+from knocks import (
+    BOT_SECRET, LINE, LINE_SECRET, SHOWN_WITHIN, ask, books, form, grown, knock, new_phone, refused, running, told,
+)
 from twilio.request_validator import RequestValidator
 
 
@@ -54,3 +58,24 @@ def test_what_is_not_there_cannot_be_shown_or_brought_back(house):
             refused(ask(house, f"{kind}/{uid}"), 404)
             refused(ask(house, f"{kind}/{uid}/{verb}", method="POST"), 404)
     assert told(house, "dead") == {"entries": [], "next": None}
+
+
+def test_what_was_set_aside_goes_after_its_time_and_stays_in_the_books(tmp_path):
+    hasty = {"keep.aside": "1s", "workers.trim_every": "200ms", "workers.gauges_every": "100ms"}
+    with running(tmp_path, settings=hasty) as house:
+        headers = {"X-Telegram-Bot-Api-Secret-Token": BOT_SECRET, "Content-Type": "application/json"}
+        knock(house, "demo-bot", data=b"{", headers=headers)
+        form(house, {"phone": new_phone(), "leadgate_hp": "filled"})
+        form(house, {"phone": new_phone()})
+        wait_until(lambda: rows_aside(house) == 0 and told(house, "quarantine")["entries"] == [], SHOWN_WITHIN)
+        assert books(house, "demo-bot") == {"quarantined": 1}
+        assert books(house, "demo-form") == {"lead": 1, "junk": 1}
+
+
+def rows_aside(house):
+    """Everything that is set aside, junk too, which no list of the desk shows. None before anything was."""
+    if sum(line["verdicts"].get("junk", 0) for line in told(house, "books")["channels"]) == 0:
+        return None
+    path = (house.data / "ledger.db").as_uri() + "?mode=ro"
+    with contextlib.closing(sqlite3.connect(path, uri=True)) as db:
+        return db.execute("SELECT count(*) FROM aside").fetchone()[0]

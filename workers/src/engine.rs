@@ -172,7 +172,8 @@ impl Engine {
     }
 
     async fn commit(&self, place: &mut Place, decided: Decided, fired: bool) -> Result<(), Error> {
-        let Decided { batch, measures, times } = decided;
+        let Decided { mut batch, measures, times } = decided;
+        batch.at = self.clock.now();
         let cursor = batch.cursor;
         let soonest = batch
             .timers

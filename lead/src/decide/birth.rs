@@ -65,6 +65,7 @@ fn newborn(work: &Work<'_>, entry: &Entry, touch: &Touch, who: &Who, contact: &C
     let (attributes, cut) = bounded(&attributes(touch, who));
     let mut flags = touch.flags.clone();
     flags.extend(who.flags.iter().cloned());
+    flags.extend(touch.name.as_ref().filter(|name| text::line_is_cut(name)).map(|_| "cut".to_owned()));
     flags.extend(cut.then(|| "attributes_cut".to_owned()));
     flags.extend(touch.text.as_ref().filter(|said| said.len() > TEXT).map(|_| "text_cut".to_owned()));
     Lead {

@@ -2,7 +2,8 @@
 //!
 //! The rule: the first sight of an inbound call is a touch; every later event joins the record of that call field by
 //! field, in any order, and a stronger word about who answered (human > machine > unknown) replaces a weaker one. A
-//! call bridged to a person gives him the lead and, once long enough, is the first contact.
+//! call bridged to a person gives him the lead and, once long enough, is the first contact. A call whose times cannot
+//! be, or hardly, counts like any other and is flagged `odd_times`.
 
 use super::first_contact::{self, Contacted, attempted, contacted};
 use super::identify::Who;
@@ -12,18 +13,23 @@ use crate::entry::{AnsweredBy, Call, Direction, Kind, Phase, Synthetic, Touch};
 use crate::event::EventType;
 use crate::facts::Need;
 use crate::ids::{CallKey, PersonId};
-use crate::state::{CallRecord, CallSeen, Lead, PendingFact, Via};
+use crate::state::{CallRecord, CallSeen, CallTimes, Lead, PendingFact, Via};
 use crate::time::At;
 use serde_json::json;
 use std::time::Duration;
+
+const ODD_TIMES: &str = "odd_times";
+/// Longer than this a line was left open rather than somebody talked.
+const LONGEST_TALK: Duration = Duration::from_hours(8);
 
 pub(super) fn decide(work: &mut Work<'_>, case: &Case<'_>, call: &Call, who: &Who) -> Result<Verdict, Need> {
     let key = CallKey::derived(case.entry.channel.as_str(), &call.id);
     let at = birth::plausible(call.occurred_at, work.now).unwrap_or(work.now);
     let known = work.call(key)?;
     let mut record = known.unwrap_or_else(|| unheard(call, at));
-    let unnamed = record.from.is_none();
+    let (unnamed, odd_before) = (record.from.is_none(), odd(&record));
     join(&mut record, call, at);
+    tell(&mut record.told, &call.phase, birth::plausible(call.occurred_at, work.now));
     if record.set_aside {
         work.put_call(key, record);
         return Ok(Verdict::Update);
@@ -33,7 +39,10 @@ pub(super) fn decide(work: &mut Work<'_>, case: &Case<'_>, call: &Call, who: &Wh
         if unnamed && record.from.is_some() {
             whose::named_late(work, id, call, who, case.entry.uid)?;
         }
-        if let Some(lead) = work.surviving(id)? {
+        if let Some(mut lead) = work.surviving(id)? {
+            if odd_before && !odd(&record) {
+                lead.flags.remove(ODD_TIMES);
+            }
             apply(work, lead, &record, key, Some(&call.phase))?;
         }
         return Ok(Verdict::Update);
@@ -114,6 +123,7 @@ fn unheard(call: &Call, at: At) -> CallRecord {
         recording_url: None,
         first_seen: at,
         set_aside: false,
+        told: CallTimes::default(),
     }
 }
 
@@ -141,6 +151,31 @@ fn join(record: &mut CallRecord, call: &Call, at: At) {
     record.agent = record.agent.take().or(named);
 }
 
+/// `at` is the provider's word. A recording says nothing of times: it is made while they talk or long after.
+fn tell(told: &mut CallTimes, phase: &Phase, at: Option<At>) {
+    match phase {
+        Phase::Ringing | Phase::Answered { .. } => {
+            told.began = true;
+            told.start = told.start.into_iter().chain(at).min();
+        }
+        Phase::Ended { .. } => told.end = told.end.max(at),
+        Phase::Recorded { .. } => {}
+    }
+}
+
+/// An end without a beginning or before it, a talk of no time at all, one longer than [`LONGEST_TALK`].
+fn odd(record: &CallRecord) -> bool {
+    let Some(end) = record.ended else { return false };
+    let backwards = record.told.start.zip(record.told.end).is_some_and(|(start, end)| end < start);
+    let said = record.talk_s.map(|seconds| Duration::from_secs(u64::from(seconds)));
+    let talked = match record.answered {
+        Some((AnsweredBy::Human, since)) => said.or_else(|| Some(end.since(since))),
+        _ => said.filter(|said| !said.is_zero()),
+    };
+    let hardly = talked.is_some_and(|talked| talked.is_zero() || talked > LONGEST_TALK);
+    !record.told.began || backwards || hardly
+}
+
 fn as_touch(call: &Call) -> Touch {
     Touch {
         name: call.name.clone(),
@@ -163,6 +198,7 @@ fn apply(
     if mine && record.direction == Direction::Inbound {
         lead.call = Some(seen(record));
     }
+    lead.flags.extend(odd(record).then(|| ODD_TIMES.to_owned()));
     lead.last_activity = lead.last_activity.max(work.now);
     lead.resting = false;
     if lead.synthetic != Some(Synthetic::Technical) {

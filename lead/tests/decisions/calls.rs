@@ -182,7 +182,8 @@ fn every_order_of_the_events_of_a_call_ends_in_the_same_lead() {
             vec![ringing.clone(), line.bridged(secs(8), "102"), line.ended(secs(68), Some(3))],
         ),
         ("missed", vec![ringing.clone(), menu, line.ended(secs(60), Some(0)), recorded]),
-        ("no talk time", vec![ringing, line.bridged(secs(8), "somebody"), line.ended(secs(68), None)]),
+        ("no talk time", vec![ringing.clone(), line.bridged(secs(8), "somebody"), line.ended(secs(68), None)]),
+        ("odd", vec![ringing, line.bridged(secs(8), "102"), line.ended(secs(8), Some(0))]),
     ] {
         for apart in [0, 1, 30] {
             let ends = permutations(&events).into_iter().map(|order| {
@@ -207,6 +208,67 @@ fn a_call_without_a_number_is_a_lead_too() {
         for mut world in worlds(&rules()) {
             assert_eq!(world.feed(call("c1", number).ringing(secs(0))), Verdict::Lead);
             assert!(world.only_lead().flags.contains("no_contact"), "{number:?}");
+        }
+    }
+}
+
+const EIGHT_HOURS: i64 = 8 * 3_600;
+
+#[test]
+fn a_call_whose_times_cannot_be_or_hardly_counts_and_is_flagged() {
+    let line = line();
+    let (rang, spoke) = (line.ringing(secs(5)), line.bridged(secs(8), "102"));
+    for (name, events, flagged) in [
+        ("a talk", vec![rang.clone(), spoke.clone(), line.ended(secs(68), Some(60))], false),
+        ("a talk without its length", vec![rang.clone(), spoke.clone(), line.ended(secs(68), None)], false),
+        ("still talking", vec![rang.clone(), spoke.clone()], false),
+        ("missed", vec![rang.clone(), line.ended(secs(30), Some(0))], false),
+        ("missed at once", vec![rang.clone(), line.ended(secs(5), None)], false),
+        ("eight hours", vec![rang.clone(), spoke.clone(), line.ended(secs(8 + EIGHT_HOURS), None)], false),
+        ("an end alone", vec![line.ended(secs(30), None)], true),
+        ("an end and a recording", vec![line.ended(secs(30), None), line.recorded(secs(40))], true),
+        ("an end before the start", vec![rang.clone(), line.ended(secs(4), None).heard(secs(9))], true),
+        ("a talk of no time", vec![rang.clone(), spoke.clone(), line.ended(secs(20), Some(0))], true),
+        ("answered and ended in one", vec![rang.clone(), spoke.clone(), line.ended(secs(8), None)], true),
+        ("a line left open", vec![rang.clone(), spoke.clone(), line.ended(secs(9 + EIGHT_HOURS), None)], true),
+        ("by the provider's word", vec![rang, spoke, line.ended(secs(68), Some(EIGHT_HOURS as u32 + 1))], true),
+    ] {
+        for mut world in worlds(&rules()) {
+            for event in &events {
+                world.feed(event.clone());
+            }
+            let flags = world.only_lead().flags;
+            assert_eq!(flags.contains("odd_times"), flagged, "{name}: {flags:?}");
+        }
+    }
+}
+
+#[test]
+fn a_late_beginning_explains_an_end_and_another_call_does_not() {
+    for mut world in worlds(&rules()) {
+        let line = line();
+        world.feed(line.ended(secs(30), None));
+        world.feed(call("c2", Some(PHONE)).ringing(secs(40)));
+        world.feed(call("c2", Some(PHONE)).ended(secs(50), None));
+        assert!(world.only_lead().flags.contains("odd_times"));
+        world.feed(line.ringing(secs(0)).heard(secs(60)));
+        assert!(!world.only_lead().flags.contains("odd_times"));
+    }
+}
+
+#[test]
+fn a_call_of_ours_with_odd_times_is_told_on_the_lead_it_was_for() {
+    for first in [true, false] {
+        for mut world in worlds(&rules()) {
+            let (knock, out) = (form("knock", secs(if first { 0 } else { 9 })).phone(PHONE), line().outbound());
+            if first {
+                world.feed(knock.clone());
+            }
+            world.feed(out.ended(secs(5), None));
+            if !first {
+                world.feed(knock);
+            }
+            assert!(world.only_lead().flags.contains("odd_times"), "the lead came first: {first}");
         }
     }
 }

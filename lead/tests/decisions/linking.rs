@@ -187,3 +187,16 @@ fn a_call_that_tells_its_number_late_finds_its_contact() {
         }
     }
 }
+
+#[test]
+fn a_name_that_is_cut_is_flagged_on_its_lead() {
+    for (letters, flagged) in [(200, false), (201, true)] {
+        for mut world in worlds(&rules()) {
+            let name = "я".repeat(letters);
+            world.feed(form("long", secs(0)).phone(PHONE).touch(|touch| touch.name = Some(name)));
+            let lead = world.only_lead();
+            assert_eq!(world.contact_of(lead.id).name.unwrap().chars().count(), 200);
+            assert_eq!(lead.flags.contains("cut"), flagged, "{letters}");
+        }
+    }
+}

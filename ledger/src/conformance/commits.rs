@@ -10,7 +10,7 @@ use lead::entry::Direction;
 use lead::identity::IdentityKey;
 use lead::ids::{CallKey, ChannelId, Digest};
 use lead::record::{Key, Record};
-use lead::state::{CallRecord, Exclusion, Floor, Pending, PendingFact, Same, Seen};
+use lead::state::{CallRecord, CallTimes, Exclusion, Floor, Pending, PendingFact, Same, Seen};
 
 fn everything() -> crate::Batch {
     let mut all = batch(Position(1));
@@ -72,6 +72,7 @@ pub(super) async fn records(backend: &dyn Backend) {
         recording_url: None,
         first_seen: at(1),
         set_aside: false,
+        told: CallTimes { began: true, start: Some(at(1)), end: None },
     };
     let pending = Pending {
         at: at(1),

@@ -2,8 +2,8 @@
 
 use super::Backend;
 use super::made::{NO_WAIT, at, batch, contact, entry, event, ids, lead, put_contact, put_lead, shop, uid};
-use crate::commit::Position;
-use crate::{Keep, LeadFilter};
+use crate::commit::{Batch, Position};
+use crate::{Arrived, Keep, LeadFilter};
 use lead::books::Verdict;
 use lead::changes::{Aside, AsideKind};
 use lead::ids::{ChannelId, LeadId};
@@ -61,6 +61,61 @@ pub(super) async fn aside(backend: &dyn Backend) {
     assert!(ledger.release(&shop(), uid(1)).await.unwrap());
     assert!(!ledger.release(&shop(), uid(1)).await.unwrap());
     assert!(ledger.aside_one(&shop(), uid(1)).await.unwrap().is_none());
+}
+
+/// More of a kind than any backend looks at in one go.
+const MANY: u32 = 400;
+
+pub(super) async fn aged(backend: &dyn Backend) {
+    let ledger = backend.ledger();
+    backend.accept((1..=MANY + 4).map(|n| entry("shop", n)).collect(), b"the bytes").await;
+    let claim = ledger.claim(&shop()).await.unwrap();
+    let arrived = ledger.inbox(&shop(), Position(0), 999, NO_WAIT).await.unwrap();
+    let (early, late) = arrived.split_at(MANY as usize);
+    let set_aside = async |entries: &[Arrived], kinds: &[AsideKind], moment: i64| {
+        let mut some = Batch { at: at(moment), ..batch(entries.last().unwrap().position) };
+        for (one, kind) in entries.iter().zip(kinds.iter().cycle()) {
+            let aside = Aside { kind: *kind, reason: "why".to_owned(), attempts: 0 };
+            some.asides.push((one.position, aside, Arc::clone(&one.entry)));
+            *some.books.entry((one.entry.channel.clone(), kind.verdict())).or_default() += 1;
+        }
+        ledger.commit(&shop(), &claim, some).await.unwrap();
+    };
+    set_aside(&early[..8], &AsideKind::ALL, 1_000).await;
+    set_aside(&early[8..], &[AsideKind::Junk], 1_000).await;
+    set_aside(late, &AsideKind::ALL, 2_000).await;
+    let books = ledger.books(&shop()).await.unwrap();
+    assert_eq!(ledger.aside_one(&shop(), uid(1)).await.unwrap().unwrap().at, at(1_000), "not when it came");
+
+    let far = Duration::from_secs(1 << 30);
+    let keep =
+        Keep { events: far, inbox: far, journal: far, seen: far, closed: far, aside: Duration::from_secs(1_000) };
+    let trimmed = async |moment: i64| {
+        let mut removed = 0;
+        loop {
+            match ledger.trim(at(moment), &keep).await.unwrap() {
+                0 => break removed,
+                some => removed += some,
+            }
+        }
+    };
+    let left = async || {
+        let mut left = Vec::new();
+        for kind in [AsideKind::Dead, AsideKind::Quarantined, AsideKind::Excluded, AsideKind::Junk] {
+            left.push(ledger.aside_count(&shop(), kind).await.unwrap());
+        }
+        left
+    };
+    assert_eq!(trimmed(2_000).await, 0, "its time is not over yet");
+    assert_eq!(trimmed(2_001).await, u64::from(MANY) - 2);
+    assert_eq!(left().await, [3, 1, 1, 1]);
+    assert!(ledger.aside_one(&shop(), uid(9)).await.unwrap().is_none());
+    let dead = ledger.aside(&shop(), AsideKind::Dead, None, 9).await.unwrap();
+    assert!(dead.iter().all(|one| one.raw.as_deref() == Some(b"the bytes")), "dead letters stay whole");
+    assert_eq!(trimmed(1 << 29).await, 3);
+    assert_eq!(left().await, [3, 0, 0, 0]);
+    assert_eq!(ledger.books(&shop()).await.unwrap(), books);
+    assert!(books.values().all(|account| account.difference() == 0));
 }
 
 pub(super) async fn leads(backend: &dyn Backend) {
@@ -127,7 +182,7 @@ pub(super) async fn trim(backend: &dyn Backend) {
     let events = ledger.events(&shop(), Position(0), 9, NO_WAIT).await.unwrap();
     ledger.acknowledge(&shop(), "crm", events[1].position, false).await.unwrap();
     let second = Duration::from_secs(1);
-    let keep = Keep { events: second, inbox: second, journal: second, seen: second, closed: second };
+    let keep = Keep { events: second, inbox: second, journal: second, seen: second, closed: second, aside: second };
     // Everything before moment 4 is past its age by then.
     while ledger.trim(at(5), &keep).await.unwrap() > 0 {}
     let left: Vec<_> =

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use lead::changes::{Aside, QueueChange, TimerChange};
 use lead::entry::Entry;
 use lead::ids::{Uid, WorkspaceId};
+use lead::time::At;
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::path::Path;
 
@@ -57,7 +58,7 @@ impl Store {
         put_queue(&tx, ws, &batch.queue)?;
         put_books(&tx, ws, batch)?;
         for ((_, aside, entry), raw) in batch.asides.iter().zip(raws) {
-            put_aside(&tx, ws, aside, entry, raw.as_deref())?;
+            put_aside(&tx, ws, batch.set_aside_at(entry), (aside, entry), raw.as_deref())?;
         }
         if let Some(uid) = batch.survived {
             tx.prepare_cached("DELETE FROM attempt WHERE ws = ?1 AND uid = ?2")?.execute(params![ws, uid.bytes()])?;
@@ -161,13 +162,13 @@ fn put_books(db: &Connection, ws: i64, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-fn put_aside(db: &Connection, ws: i64, aside: &Aside, entry: &Entry, raw: Option<&[u8]>) -> Result<()> {
+fn put_aside(db: &Connection, ws: i64, at: At, (aside, entry): (&Aside, &Entry), raw: Option<&[u8]>) -> Result<()> {
     db.prepare_cached("DELETE FROM attempt WHERE ws = ?1 AND uid = ?2")?.execute(params![ws, entry.uid.bytes()])?;
     let mut put = db.prepare_cached(
         "INSERT INTO aside (ws, kind, uid, reason, attempts, at, entry, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     let bytes = rmp_serde::to_vec(entry).map_err(|_| Error::Corrupt("entry"))?;
-    let at = entry.received_at.millis();
-    put.execute(params![ws, aside.kind.word(), entry.uid.bytes(), aside.reason, aside.attempts, at, bytes, raw])?;
+    let (kind, uid) = (aside.kind.word(), entry.uid.bytes());
+    put.execute(params![ws, kind, uid, aside.reason, aside.attempts, at.millis(), bytes, raw])?;
     Ok(())
 }

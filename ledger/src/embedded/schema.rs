@@ -106,6 +106,7 @@ pub(crate) const SCHEMA: Schema = Schema {
             PRIMARY KEY (ws, name)
         ) WITHOUT ROWID;
     ",
+        "CREATE INDEX aside_age ON aside (kind, at);",
     ],
 };
 

@@ -4,11 +4,14 @@ use super::records::{CALL, CONTACT, SAME, SEEN, UNMATCHED};
 use super::worker::Store;
 use crate::Keep;
 use crate::error::Result;
+use lead::changes::AsideKind;
 use lead::time::At;
 use rusqlite::params;
 
 /// Rows of one kind removed in one go: the next round takes the rest, deciding goes on in between.
 const AT_ONCE: i64 = 2_000;
+/// The same for what was set aside, which comes with the bytes of whole requests.
+const ASIDES_AT_ONCE: i64 = 200;
 
 impl Store {
     /// How much was removed, and the row up to which each workspace has decided.
@@ -23,6 +26,11 @@ impl Store {
         let leads = "DELETE FROM lead WHERE pos IN (SELECT pos FROM lead WHERE closed_at IS NOT NULL AND closed_at < ?1 LIMIT ?2)";
         removed += tx.prepare_cached(leads)?.execute(params![closed, AT_ONCE])?;
         removed += events(&tx, now.minus(keep.events).millis())?;
+        let asides = "DELETE FROM aside WHERE pos IN (SELECT pos FROM aside WHERE kind = ?1 AND at < ?2 LIMIT ?3)";
+        for kind in AsideKind::ALL.into_iter().filter(|kind| kind.ages()) {
+            let before = now.minus(keep.aside).millis();
+            removed += tx.prepare_cached(asides)?.execute(params![kind.word(), before, ASIDES_AT_ONCE])?;
+        }
         let decided = {
             let mut rows = tx.prepare("SELECT name, cursor FROM workspace")?;
             let found: rusqlite::Result<Vec<(String, i64)>> =

@@ -172,10 +172,16 @@ pub(super) fn queued(name: &[u8]) -> Option<(At, LeadId)> {
     Some((At::from_millis(i64::from_be_bytes(*at)), LeadId::from_bytes(lead.try_into().ok()?)))
 }
 
-/// Keeps an entry apart under its number; an entry is apart in one place at a time.
-pub(super) fn put_aside(all: &mut Pipeline, keys: &Keys, number: u64, aside: &Aside, entry: &Entry, raw: &[u8]) {
+/// Keeps an entry apart under its number, since `at`; an entry is apart in one place at a time.
+pub(super) fn put_aside(
+    all: &mut Pipeline,
+    keys: &Keys,
+    (number, at): (u64, At),
+    (aside, entry): (&Aside, &Entry),
+    raw: &[u8],
+) {
     let uid = entry.uid.bytes();
-    let kept = (number, aside.kind.word(), &aside.reason, aside.attempts, entry, raw);
+    let kept = (number, aside.kind.word(), &aside.reason, aside.attempts, entry, raw, at);
     let kept = rmp_serde::to_vec(&kept).expect("an entry holds nothing that MessagePack cannot say");
     for kind in AsideKind::ALL.into_iter().filter(|kind| *kind != aside.kind) {
         all.cmd("ZREM").arg(keys.aside(kind.word())).arg(uid);

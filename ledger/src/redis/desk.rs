@@ -13,6 +13,7 @@ use lead::ids::{ChannelId, ContactId, LeadId, Uid, WorkspaceId};
 use lead::record::{Key, Record};
 use lead::state::{Contact, Exclusion, Lead};
 use lead::time::At;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Leads looked at in one go while looking for those that were asked for.
@@ -226,17 +227,29 @@ fn asked_for(lead: &Lead, filter: &LeadFilter) -> bool {
         && filter.stage.is_none_or(|stage| lead.stage == stage)
 }
 
-fn set_aside(bytes: &[u8]) -> Result<SetAside> {
+/// As [`super::commit::put_aside`] writes it.
+#[derive(Deserialize)]
+struct Kept {
+    number: u64,
+    kind: String,
+    reason: String,
+    attempts: u32,
+    entry: Entry,
+    raw: Vec<u8>,
+    #[serde(default)]
+    at: Option<At>,
+}
+
+pub(super) fn set_aside(bytes: &[u8]) -> Result<SetAside> {
     let wrong = || Error::Corrupt("entry set aside");
-    let (number, kind, reason, attempts, entry, raw): (u64, String, String, u32, Entry, Vec<u8>) =
-        rmp_serde::from_slice(bytes).map_err(|_| wrong())?;
+    let kept: Kept = rmp_serde::from_slice(bytes).map_err(|_| wrong())?;
     Ok(SetAside {
-        position: Position(u128::from(number)),
-        kind: AsideKind::parse(&kind).ok_or_else(wrong)?,
-        reason,
-        attempts,
-        at: entry.received_at,
-        entry,
-        raw: (!raw.is_empty()).then_some(raw),
+        position: Position(u128::from(kept.number)),
+        kind: AsideKind::parse(&kept.kind).ok_or_else(wrong)?,
+        reason: kept.reason,
+        attempts: kept.attempts,
+        at: kept.at.unwrap_or(kept.entry.received_at),
+        entry: kept.entry,
+        raw: (!kept.raw.is_empty()).then_some(kept.raw),
     })
 }

@@ -13,7 +13,7 @@
 //! | `lg:{ws}:rows` | hash | which journal rows are decided, by stint of a gateway |
 //! | `lg:{ws}:accepted` | hash | what each gateway has accepted |
 //! | `lg:{ws}:refill`, `lg:{ws}:refill:<gateway>` | hash, stream | who brings back what was lost, and what it brings |
-//! | `lg:{ws}:aside`, `lg:{ws}:aside:<kind>` | hash, stream | what was set aside, found by uid and listed by kind |
+//! | `lg:{ws}:aside`, `lg:{ws}:aside:<kind>` | hash, sorted set | what was set aside, found by uid and listed by kind |
 //! | `lg:{ws}:attempts`, `lg:{ws}:consumers` | hash | tries of an entry; how far readers have come |
 //! | `lg:{ws}:notes` | hash | how far feeds have come, by channel |
 //! | `lg:store`, `lg:workers`, `lg:rules`, `lg:workspaces` | hash, sorted set, hash, set | of all workspaces together |

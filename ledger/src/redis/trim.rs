@@ -3,12 +3,14 @@
 //! Whoever owns a workspace trims it, under the same fence as its commits. Hashes are swept page by page.
 
 use super::Redis;
+use super::desk::set_aside;
 use super::tenure::{Tenure, transaction};
 use super::words::{Item, moment, position, read, stream_id};
 use crate::Keep;
 use crate::commit::Position;
 use crate::error::Result;
 use ::redis::Pipeline;
+use lead::changes::AsideKind;
 use lead::ids::{CallKey, ContactId, Digest, LeadId, Uid};
 use lead::record::{Key, Record};
 use lead::time::At;
@@ -18,6 +20,8 @@ use std::sync::{Mutex, PoisonError};
 /// Fields looked at in one go, and pages of one round: deciding goes on in between.
 const PAGE: usize = 1_000;
 const PAGES: usize = 16;
+/// Entries set aside that are looked at in one go: the bytes of their requests come along.
+const ASIDES: usize = 20;
 
 /// Where sweeping a hash goes on.
 #[derive(Debug, Default)]
@@ -50,6 +54,9 @@ impl Redis {
         for (kind, name) in AGEING {
             let before = now.minus(if kind == "contact" { keep.closed } else { keep.seen });
             removed += self.sweep(tenure, kind, name, before).await?;
+        }
+        for kind in AsideKind::ALL.into_iter().filter(|kind| kind.ages()) {
+            removed += asides(tenure, kind, now.minus(keep.aside)).await?;
         }
         Ok(removed + self.closed_leads(tenure, now.minus(keep.closed)).await?)
     }
@@ -153,6 +160,39 @@ impl Redis {
         tenure.commit(drop).await?;
         Ok(gone.len() as u64)
     }
+}
+
+/// The oldest of a kind first, until a page has nothing that is old enough: what is young is never read through.
+async fn asides(tenure: &Tenure, kind: AsideKind, before: At) -> Result<u64> {
+    let (list, hash) = (tenure.keys.aside(kind.word()), tenure.keys.at("aside"));
+    let (mut stayed, mut removed) = (0, 0);
+    for _ in 0..PAGES {
+        let mut question = Pipeline::new();
+        question.cmd("ZRANGE").arg(&list).arg(stayed).arg(stayed + ASIDES - 1);
+        let uids: Vec<Vec<u8>> = tenure.ask(&question).await?.next()?;
+        if uids.is_empty() {
+            break;
+        }
+        let mut question = Pipeline::new();
+        question.cmd("HMGET").arg(&hash).arg(&uids);
+        let kept: Vec<Option<Vec<u8>>> = tenure.ask(&question).await?.next()?;
+        // Without its entry a name is not worth keeping; an entry that cannot be read stays for people.
+        let old = |bytes: &Option<Vec<u8>>| match bytes {
+            Some(bytes) => set_aside(bytes).is_ok_and(|one| one.at < before),
+            None => true,
+        };
+        let gone: Vec<&Vec<u8>> = uids.iter().zip(&kept).filter(|(_, bytes)| old(bytes)).map(|(uid, _)| uid).collect();
+        if gone.is_empty() {
+            break;
+        }
+        let mut drop = transaction();
+        drop.cmd("ZREM").arg(&list).arg(&gone);
+        drop.cmd("HDEL").arg(&hash).arg(&gone);
+        tenure.commit(drop).await?;
+        stayed += uids.len() - gone.len();
+        removed += gone.len() as u64;
+    }
+    Ok(removed)
 }
 
 /// Readers with a group of their own: everything before the position has been delivered and acknowledged.

@@ -66,6 +66,7 @@ fn decided(arrived: &Arrived) -> Batch {
         queue: vec![QueueChange::Put(at(), uid.lead())],
         books: BTreeMap::from([((ChannelId::new("form"), Verdict::Lead), 1)]),
         asides: vec![(arrived.position, aside, Arc::clone(&arrived.entry))],
+        at: at(),
         survived: None,
     }
 }

@@ -176,7 +176,7 @@ impl World {
 
 /// What is decided leaves the inbox; nothing else ages during a run.
 async fn trim(redis: Arc<Redis>, clock: Clock, stop: CancellationToken) {
-    let keep = Keep { events: FAR, inbox: Duration::ZERO, journal: FAR, seen: FAR, closed: FAR };
+    let keep = Keep { events: FAR, inbox: Duration::ZERO, journal: FAR, seen: FAR, closed: FAR, aside: FAR };
     while !stop.is_cancelled() {
         tokio::time::sleep(Duration::from_secs(4)).await;
         let _ = redis.trim(clock.now(), &keep).await;

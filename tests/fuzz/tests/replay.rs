@@ -23,7 +23,7 @@ impl Dice {
     }
 
     fn below(&mut self, most: usize) -> usize {
-        usize::try_from(self.next() % (most.max(1) as u64)).unwrap()
+        usize::try_from(self.next() % (most.max(1) as u64)).expect("it is less than a usize")
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Metrics {
     pub feed_failures: IntCounterVec,
     /// Seconds of which a feed without a memory will never tell.
     pub feed_missed_seconds: IntCounterVec,
+    /// What a mail server was told instead of yes, by the codes it heard.
+    pub smtp_refusals: IntCounterVec,
     /// Signals that a provider's webhook did not bring and its list did.
     pub reconciled: IntCounterVec,
 }
@@ -70,6 +72,11 @@ impl Metrics {
                 "feed_missed_seconds_total",
                 "Seconds of which a feed without a memory will never tell",
                 &["channel"],
+            ),
+            smtp_refusals: add.counter(
+                "smtp_refusals_total",
+                "What a mail server was told instead of yes, by the codes it heard",
+                &["listener", "reply"],
             ),
             reconciled: add.counter(
                 "reconciled_total",

@@ -76,6 +76,12 @@ impl Reply {
         self.code >= 500
     }
 
+    /// Of a no: `550 5.5.2`.
+    pub fn refusal(&self) -> Option<String> {
+        let status = self.text.split(' ').next().unwrap_or_default();
+        (self.code >= 400).then(|| format!("{} {status}", self.code))
+    }
+
     pub fn write(&self, out: &mut BytesMut) {
         let mut lines = self.text.split('\n').peekable();
         while let Some(line) = lines.next() {

@@ -61,7 +61,7 @@ impl Talk {
 
     pub(super) async fn run(mut self) {
         let Ok(last) = self.converse().await else { return };
-        last.write(&mut self.outbox);
+        self.say(&last);
         if self.flush().await.is_ok() {
             linger(self.io).await;
         }
@@ -90,6 +90,10 @@ impl Talk {
     }
 
     fn say(&mut self, reply: &Reply) {
+        if let Some(refusal) = reply.refusal() {
+            let listener = self.place.protocol.word();
+            self.server.gateway.metrics.smtp_refusals.with_label_values(&[listener, &refusal]).inc();
+        }
         reply.write(&mut self.outbox);
     }
 

@@ -23,7 +23,7 @@ impl Dice {
     }
 
     fn below(&mut self, most: usize) -> usize {
-        usize::try_from(self.next() % (most.max(1) as u64)).expect("a remainder of a usize fits into one")
+        usize::try_from(self.next() % (most.max(1) as u64)).expect("it is less than a usize")
     }
 }
 

@@ -1,5 +1,5 @@
-//! What does the entrance for mails promise of any client? What it stores is what was sent: dots taken off by RFC 5321
-//! 4.5.2 and nothing else, an end that is CR LF `.` CR LF and nothing else. The first byte says SMTP or LMTP.
+//! What does the entrance for mails promise of any client? What it stores below its own lines is what was sent: dots
+//! taken off by RFC 5321 4.5.2 and nothing else, an end that is CR LF `.` CR LF and nothing else. The first byte says SMTP or LMTP.
 
 use crate::house::House;
 use crate::wire::{CUT, Wire};
@@ -37,7 +37,7 @@ impl Post {
         self.runtime.block_on(fuzzing::session(server, protocol, Wire::new(stream)));
         let sent: Vec<u8> = stream.iter().copied().filter(|byte| *byte != CUT).collect();
         for raw in house.new_rows() {
-            let mail = without_our_line(&raw);
+            let mail = without_our_lines(&raw);
             assert!(was_sent(&sent, mail), "what was stored was not sent: {:?}", String::from_utf8_lossy(mail));
         }
         house.assert_empty();
@@ -47,10 +47,19 @@ impl Post {
     }
 }
 
-fn without_our_line(raw: &[u8]) -> &[u8] {
-    let end = raw.iter().position(|byte| *byte == b'\n').expect("our own line has an end");
-    assert!(raw[..end].starts_with(b"Return-Path: <") && raw[..end].ends_with(b">\r"));
-    &raw[end + 1..]
+/// Above the mail stand `Return-Path` and a `Received` of two or three lines, of which only the last ends with the hour.
+fn without_our_lines(raw: &[u8]) -> &[u8] {
+    let mut lines = raw.split_inclusive(|byte| *byte == b'\n');
+    let (path, from) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    assert!(path.starts_with(b"Return-Path: <") && path.ends_with(b">\r\n") && from.starts_with(b"Received: from "));
+    let mut ours = path.len() + from.len();
+    for line in lines {
+        ours += line.len();
+        if line.ends_with(b" +0000\r\n") {
+            return &raw[ours..];
+        }
+    }
+    panic!("our own lines have no hour");
 }
 
 /// Whether the mail is what RFC 5321 makes of the lines behind one of the lines `DATA`.

@@ -2,9 +2,11 @@
 //! last" }`: what begins with an equals sign is an expression of Jinja's language, over the payload's fields.
 //!
 //! Names with dots in them are read with `field("data.customer.tel")`. An expression has only so much fuel, and what it
-//! gives is cut like any other value; one that fails computes nothing, and the touch says so.
+//! gives is cut like any other value; one that fails computes nothing, and the touch says so. Fuel counts steps and not
+//! bytes, so what makes a text as long as a payload says is not there: `indent`, `format`, `tojson`, and a `replace` that
+//! makes more than a message may have.
 
-use super::fields::Pairs;
+use super::fields::{LONGEST_TEXT, Pairs};
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use std::collections::BTreeMap;
@@ -32,7 +34,7 @@ pub fn check(written: &str) -> Result<(), String> {
 
 /// What it says over these fields; none where that is nothing. An error is an expression that failed.
 pub(super) fn compute(expression: &str, pairs: &Pairs<'_>) -> Result<Option<String>, Error> {
-    let mut environment = Environment::new();
+    let mut environment = language();
     environment.set_fuel(Some(FUEL));
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     let all: BTreeMap<String, String> =
@@ -49,6 +51,21 @@ pub(super) fn compute(expression: &str, pairs: &Pairs<'_>) -> Result<Option<Stri
     }
     let text = said.to_string();
     Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// Jinja's, without what a number makes large.
+fn language() -> Environment<'static> {
+    let mut language = Environment::new();
+    ["indent", "format", "tojson"].into_iter().for_each(|filter| language.remove_filter(filter));
+    language.add_filter("replace", replace);
+    language
+}
+
+fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {
+    let longest = text.matches(from).count().saturating_mul(to.len()).saturating_add(text.len());
+    let fits = longest <= LONGEST_TEXT;
+    let too_long = || Error::new(ErrorKind::InvalidOperation, "the text would be too long");
+    fits.then(|| text.replace(from, to)).ok_or_else(too_long)
 }
 
 /// `a.b` = `c` as `{"a": {"b": "c"}}`. What is both a value and a parent stays a value.
@@ -88,6 +105,7 @@ mod tests {
             ("first if last == 'X' else last|upper", Some("ИВАНОВА")),
             ("'  '", None),
             ("40 + 2", Some("42")),
+            ("last|replace('ова', 'in')", Some("Иванin")),
         ] {
             assert_eq!(said(expression), Ok(value.map(str::to_owned)), "{expression}");
         }
@@ -99,6 +117,19 @@ mod tests {
         assert_eq!(said(&long), Err("engine ran out of fuel".to_owned()));
         assert!(said("[first, last]").is_err());
         assert!(said("first.no_such()").is_err());
+    }
+
+    #[test]
+    fn a_payload_does_not_say_how_much_memory_an_expression_takes() {
+        for expression in [
+            "first|indent(1 + 79161234567)",
+            "'%99999999999d'|format(1)",
+            "[1]|tojson(indent=99999999999)",
+            "('x' * 30000)|replace('x', 'abc')",
+            "('x' * 30000)|replace('', 'abc')",
+        ] {
+            assert!(said(expression).is_err(), "{expression}");
+        }
     }
 
     #[test]

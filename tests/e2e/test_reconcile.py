@@ -124,6 +124,18 @@ def test_many_forms_and_pages_are_read_to_their_ends(graph, page):
     assert metric(page, "reconciled_total") == 7 and "/v24.0/224/leads" not in graph.asked
 
 
+def test_a_lead_that_cannot_be_had_keeps_back_no_other(graph, page):
+    graph.broken.add("31")
+    now = time.time()
+    for lead, who in (("31", VERA), ("32", JANE), ("33", person(33))):
+        graph.lead(lead, "222", who, now)
+    come(page, 2)
+    assert metric(page, "feed_connected") == 0, "somebody has to look"
+    graph.broken.clear()
+    wait_until(lambda: len(listed(page)) == 3, 60, lambda: f"it never came: {page.log_end()}")
+    assert metric(page, "reconciled_total") == 3
+
+
 def test_what_came_before_the_channel_was_wired_is_somebody_elses(graph, page):
     graph.lead("13", "222", VERA, time.time() - 3600)
     graph.lead("14", "222", JANE, time.time())

@@ -57,6 +57,7 @@ class Cloud:
                 self.asked.append(parts.path)
                 posted = request.rfile.read(int(request.headers.get("Content-Length", 0))).decode()
                 body = self.say(parts.path, posted or parts.query, request.headers)
+                status = 500 if isinstance(body, dict) and "code" in (body.get("error") or ()) else 200
         except Refused as why:
             self.refused.append(f"{request.path}: {why}")
             status, body = 400, {"error": {"code": 100, "message": str(why)}}
@@ -94,7 +95,7 @@ class Graph(Cloud):
 
     def __init__(self):
         super().__init__()
-        self.forms, self.leads = {}, {}
+        self.forms, self.leads, self.broken = {}, {}, set()
 
     def form(self, form, status="ACTIVE"):
         self.forms[form] = status
@@ -117,6 +118,8 @@ class Graph(Cloud):
             case [form, "leads"]:
                 need(form in self.forms, "Unsupported get request")
                 return self.page(self.newer(form, query), query)
+            case [lead] if lead in self.broken:
+                return {"error": {"code": 1, "message": "An unknown error occurred"}}
             case [lead]:
                 need(lead in self.leads and set(query) == {"fields"}, "Unsupported get request")
                 fields = set(query["fields"].split(","))

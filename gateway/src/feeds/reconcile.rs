@@ -49,32 +49,35 @@ struct Asker {
     taken: BTreeMap<Uid, At>,
 }
 
+/// One way through a provider's lists.
+struct Round<'a> {
+    asked: Asked<'a>,
+    now: At,
+    waiting: VecDeque<Question>,
+    brought: u64,
+    failed: Option<Failure>,
+}
+
 impl Asker {
-    /// One failing question does not keep back what the others find.
+    /// Nothing that fails keeps back what can be had.
     async fn round(&mut self, line: &Line) -> Result<(), Failure> {
         let (begun, now) = (self.begun(line).await?, line.now());
         self.taken.retain(|_, at| now.since(*at) < WINDOW);
         let asked = Asked { channel: line.channel(), since: begun.max(now.minus(WINDOW)) };
-        let mut waiting: VecDeque<Question> = (self.poll.begin)(&asked).into();
-        let (mut pages, mut brought, mut outcome) = (0, 0, Ok(()));
-        while let Some(question) = waiting.pop_front() {
-            pages += 1;
-            if pages > MOST_PAGES {
-                outcome = Err(Failure::Refused("its list has no end"));
-                break;
-            }
-            match self.page(line, &asked, &question, now).await {
-                Ok((count, next)) => {
-                    brought += count;
-                    waiting.extend(next);
-                }
-                Err(failure) => outcome = Err(failure),
+        let waiting = (self.poll.begin)(&asked).into();
+        let mut round = Round { asked, now, waiting, brought: 0, failed: None };
+        for _ in 0..MOST_PAGES {
+            let Some(question) = round.waiting.pop_front() else { break };
+            if let Err(failure) = self.page(line, &mut round, &question).await {
+                round.failed = Some(failure);
             }
         }
-        if brought > 0 {
+        if round.brought > 0 {
+            let brought = round.brought;
             tracing::warn!(channel = line.name(), brought, "feed.reconciled: the webhook did not bring these");
         }
-        outcome
+        let endless = (!round.waiting.is_empty()).then_some(Failure::Refused("its list has no end"));
+        round.failed.or(endless).map_or(Ok(()), Err)
     }
 
     async fn begun(&mut self, line: &Line) -> Result<At, Failure> {
@@ -90,23 +93,22 @@ impl Asker {
         Ok(self.begun.unwrap_or_default())
     }
 
-    /// Asks one question, and says how much of what it tells of was missing.
-    async fn page(
-        &mut self,
-        line: &Line,
-        asked: &Asked<'_>,
-        question: &Question,
-        now: At,
-    ) -> Result<(u64, Vec<Question>), Failure> {
+    /// Asks one question, and brings what was missing of what it tells.
+    async fn page(&mut self, line: &Line, round: &mut Round<'_>, question: &Question) -> Result<(), Failure> {
+        let asked = &round.asked;
         let answer = line.gateway.fetcher.document(&question.needed, asked.channel).await.map_err(Failure::Refused)?;
         let page = (question.read)(asked, question, &answer).map_err(|refusal| Failure::Refused(refusal.why()))?;
+        round.waiting.extend(page.next);
+        let now = round.now;
         let settled = |item: &Item| item.at.is_none_or(|at| at >= asked.since && now.since(at) >= self.every / 3);
         let items: Vec<Item> = page.items.into_iter().filter(settled).collect();
-        let mut brought = 0;
         for item in self.missing(line, items).await? {
-            brought += self.bring(line, item, now).await?;
+            match self.bring(line, item, now).await {
+                Ok(count) => round.brought += count,
+                Err(failure) => round.failed = Some(failure),
+            }
         }
-        Ok((brought, page.next))
+        Ok(())
     }
 
     /// What is neither decided nor on its way there.

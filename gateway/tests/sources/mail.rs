@@ -269,6 +269,7 @@ fn hostile() -> Vec<(&'static str, Vec<u8>)> {
         ("only introductions", format!("{head}\r\n{}", "> x\nA wrote:\n".repeat(1 << 15)).into()),
         ("only labels", format!("{head}\r\nPhone: 1\nName: x\n{}", "a: b\n".repeat(1 << 15)).into()),
         ("digits without end", format!("{head}\r\n{}", "8 916 123 ".repeat(1 << 16)).into()),
+        ("parts that belong nowhere", include_bytes!("vectors/parts_that_belong_nowhere.eml").to_vec()),
     ]
 }
 

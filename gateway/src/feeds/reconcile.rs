@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 const USUALLY: Duration = Duration::from_secs(15 * 60);
-/// Far enough back for a weekend's outage of a day, and less than any store remembers ids for.
+/// Far enough back for an outage over a weekend; `keep.seen` must be longer, or what is known comes again.
 const WINDOW: Duration = Duration::from_secs(48 * 3600);
 /// Pages in one round; beyond it the list has no end.
 const MOST_PAGES: usize = 2000;

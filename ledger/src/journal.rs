@@ -75,13 +75,15 @@ pub struct Bounds {
     pub group: usize,
     /// A body larger than this lies in the spool folder beside the journal.
     pub spool_over: usize,
-    /// Below this share of free disk nothing is accepted.
+    /// Below this share of free disk nothing is accepted,
     pub free_percent: u64,
+    /// unless this many bytes are free.
+    pub free_enough: u64,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { waiting: 4_096, group: 256, spool_over: 256 << 10, free_percent: 5 }
+        Self { waiting: 4_096, group: 256, spool_over: 256 << 10, free_percent: 5, free_enough: 1 << 30 }
     }
 }
 

@@ -74,11 +74,12 @@ fn extended(error: &rusqlite::Error) -> Option<i32> {
 /// A commit needs this much whatever share of the disk it is.
 const LEAST_FREE: u64 = 1 << 20;
 
-/// Is this share of the disk free, in percent? Where nobody can tell, the next write will.
-pub(crate) fn has_room(folder: &Path, percent: u64) -> bool {
+/// Is this share of the disk free, in percent, or at least `enough` bytes? Where nobody can tell, the next write will.
+pub(crate) fn has_room(folder: &Path, percent: u64, enough: u64) -> bool {
     let Ok(disk) = rustix::fs::statvfs(folder) else { return true };
     let bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
-    disk.f_blocks == 0 || (disk.f_bavail * 100 / disk.f_blocks >= percent && bytes >= LEAST_FREE)
+    let share = disk.f_bavail.saturating_mul(100).checked_div(disk.f_blocks);
+    share.is_none_or(|share| bytes >= LEAST_FREE && (share >= percent || bytes >= enough))
 }
 
 /// Reads a whole file and says what is damaged in it; none when it is sound. Takes as long as reading it does.

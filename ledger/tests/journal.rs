@@ -79,10 +79,20 @@ async fn a_thousand_requests_at_once_are_all_there_exactly_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_without_room_takes_nothing_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::open(folder.path(), Bounds { free_percent: 101, ..Bounds::default() }).unwrap();
+    let full = Bounds { free_percent: 101, free_enough: u64::MAX, ..Bounds::default() };
+    let journal = Journal::open(folder.path(), full).unwrap();
     assert!(matches!(journal.append(vec![touch(1)]).await, Err(Error::Full)));
     assert!(!journal.healthy());
     assert!(uids(&journal).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_disk_has_room_before_the_share_of_it_is_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal =
+        Journal::open(folder.path(), Bounds { free_percent: 101, free_enough: 1, ..Bounds::default() }).unwrap();
+    journal.append(vec![touch(1)]).await.unwrap();
+    assert_eq!(uids(&journal).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -334,6 +334,7 @@ fn journal(section: &Section<'_>) -> Bounds {
         group: section.count("group", 1..=10_000),
         spool_over: section.size("spool_over").bytes(),
         free_percent: section.whole("disk_free", 0..=90).map_or(5, u64::from),
+        free_enough: section.size("disk_free_enough").bytes() as u64,
     };
     section.end();
     bounds

@@ -49,7 +49,7 @@ export class House {
     const demo = readFileSync(join(ROOT, 'config/workspaces/demo.toml'), 'utf8');
     writeFileSync(join(house.folder, 'workspaces/demo.toml'), `${demo}\n${channels}`);
     writeFileSync(join(house.folder, 'leadgate.toml'),
-      `gateway.listen = "127.0.0.1:${gateway}"\ndesk.listen = "127.0.0.1:${desk}"\n`);
+      `gateway.listen = "127.0.0.1:${gateway}"\ndesk.listen = "127.0.0.1:${desk}"\njournal.disk_free = 0\n`);
     await house.start();
     return house;
   }

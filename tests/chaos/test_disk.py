@@ -16,9 +16,9 @@ RECOVERED_WITHIN = 10
 
 FULL = {
     # Refused while there is still room for SQLite to work in.
-    "under the five percent": ({}, ROOM // 50),
+    "under the five percent": ({"journal.disk_free": 5}, ROOM // 50),
     # Refused by the disk itself, in the middle of a commit.
-    "to the last byte": ({"journal.disk_free": 0}, 0),
+    "to the last byte": ({}, 0),
 }
 
 

@@ -183,7 +183,7 @@ async fn a_paused_mailbox_and_one_that_went_away_are_asked_for_again_later() {
 
 /// With all of the disk to be kept free, nothing is ever accepted.
 fn full() -> Bounds {
-    Bounds { free_percent: 101, ..Bounds::default() }
+    Bounds { free_percent: 101, free_enough: u64::MAX, ..Bounds::default() }
 }
 
 #[tokio::test]

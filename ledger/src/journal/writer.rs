@@ -22,6 +22,7 @@ pub(super) struct Writer {
     folder: PathBuf,
     group: usize,
     free_percent: u64,
+    free_enough: u64,
     health: Arc<Health>,
     looked: Option<Instant>,
     roomy: bool,
@@ -31,8 +32,8 @@ type Waiting = Vec<(Vec<Encoded>, oneshot::Sender<Result<()>>)>;
 
 impl Writer {
     pub(super) fn new(db: Connection, folder: &Path, bounds: &Bounds, health: Arc<Health>) -> Self {
-        let (group, free_percent) = (bounds.group, bounds.free_percent);
-        Self { db, folder: folder.to_owned(), group, free_percent, health, looked: None, roomy: true }
+        let &Bounds { group, free_percent, free_enough, .. } = bounds;
+        Self { db, folder: folder.to_owned(), group, free_percent, free_enough, health, looked: None, roomy: true }
     }
 
     pub(super) fn run(mut self, queue: &Receiver<Job>) {
@@ -139,7 +140,7 @@ impl Writer {
     /// Is enough of the disk free? Looked up at most once a second.
     fn has_room(&mut self) -> bool {
         if self.looked.is_none_or(|at| at.elapsed() > LOOK) {
-            self.roomy = sqlite::has_room(&self.folder, self.free_percent);
+            self.roomy = sqlite::has_room(&self.folder, self.free_percent, self.free_enough);
             self.looked = Some(Instant::now());
         }
         self.roomy

@@ -5,11 +5,13 @@
 //! "AMI Events"), so `system` goes before them.
 
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting,
-    Source, Value, json,
+    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
+    Value, json,
 };
+
 use crate::channel::Channel;
-use lead::entry::{AnsweredBy, Attributes, Call, Direction, Kind, Phase, Signal};
+use lead::entry::{AnsweredBy, Attributes, Call, Direction, Kind, Phase};
+
 use lead::text::cut;
 use lead::time::At;
 use serde::{Deserialize, Serialize};
@@ -22,98 +24,60 @@ pub const SOURCE: Source = Source {
     proof: Proof::Secret,
     settings: SETTINGS,
     methods: &[],
-    verify,
+    // It was told by the exchange that let us in, to the feed of this name; nobody else can send it.
+    verify: |_, _| Ok(()),
     read,
-    answer,
+    answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("asterisk.md"),
 };
 
 const SETTINGS: &[Setting] = &[
-    Setting {
-        name: "host",
-        value: Value::Text,
-        required: true,
-        expected: "the name or address of the exchange, like \"10.0.0.5\"",
-    },
-    Setting { name: "port", value: Value::Port, required: false, expected: "the port, unless it is 5038 or 5039" },
-    Setting { name: "tls", value: Value::Word(&["off", "tls"]), required: false, expected: "whether AMI speaks TLS" },
-    Setting {
-        name: "ca",
-        value: Value::Text,
-        required: false,
-        expected: "a PEM file with the authority of a server that the public ones do not know",
-    },
-    Setting {
-        name: "user",
-        value: Value::Text,
-        required: true,
-        expected: "the name in brackets of manager.conf, like \"leadgate\"",
-    },
-    Setting {
-        name: "login",
-        value: Value::Word(&["md5", "plain"]),
-        required: false,
-        expected: "how the secret is proven",
-    },
-    Setting {
-        name: "system",
-        value: Value::Text,
-        required: false,
-        expected: "the systemname of asterisk.conf, where there is more than one exchange",
-    },
-    Setting {
-        name: "agents",
-        value: Value::Texts,
-        required: true,
-        expected: "the beginnings of your people's devices, like [\"PJSIP/1\", \"SIP/2\"]",
-    },
-    Setting {
-        name: "queues",
-        value: Value::Texts,
-        required: false,
-        expected: "the queues whose calls are this channel's; all calls where nothing is said",
-    },
-    Setting {
-        name: "contexts",
-        value: Value::Texts,
-        required: false,
-        expected: "the contexts through which this channel's calls come in, like [\"from-trunk\"]",
-    },
+    Setting::required("host", Value::Text, "the name or address of the exchange, like \"10.0.0.5\""),
+    Setting::optional("port", Value::Port, "the port, unless it is 5038 or 5039"),
+    Setting::optional("tls", Value::Word(&["off", "tls"]), "whether AMI speaks TLS"),
+    Setting::optional("ca", Value::Text, "a PEM file with the authority of a server that the public ones do not know"),
+    Setting::required("user", Value::Text, "the name in brackets of manager.conf, like \"leadgate\""),
+    Setting::optional("login", Value::Word(&["md5", "plain"]), "how the secret is proven"),
+    Setting::optional("system", Value::Text, "the systemname of asterisk.conf, where there is more than one exchange"),
+    Setting::required("agents", Value::Texts, "the beginnings of your people's devices, like [\"PJSIP/1\", \"SIP/2\"]"),
+    Setting::optional(
+        "queues",
+        Value::Texts,
+        "the queues whose calls are this channel's; all calls where nothing is said",
+    ),
+    Setting::optional(
+        "contexts",
+        Value::Texts,
+        "the contexts through which this channel's calls come in, like [\"from-trunk\"]",
+    ),
 ];
 
 /// A step of a call, as the feed folded it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Step {
     /// The Linkedid.
     pub(crate) call: String,
     pub(crate) what: What,
     pub(crate) outbound: bool,
     /// The Uniqueid of the channel that was offered the call or took it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) leg: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) to: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) agent: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) queue: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) talk_s: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cause: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) at: Option<At>,
 }
 
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum What {
     /// The call is there.
+    #[default]
     Began,
     /// Somebody's device rings.
     Offered,
@@ -126,24 +90,18 @@ pub(crate) enum What {
     Unknown,
 }
 
-/// It was told by the exchange that let us in, to the feed of this name; nobody else can send it.
-const fn verify(_: &Request, _: &Channel) -> Result<(), Denied> {
-    Ok(())
-}
-
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let step: Step = json::typed(&request.body)?;
     if step.call.is_empty() {
         return Err(Refusal::Unreadable("the step names no call"));
     }
     let Some((phase, phase_name)) = phase(&step) else {
-        return Ok(Reading { signals: Vec::new(), ignored: vec!["asterisk.other_step"] });
+        return Ok(Reading::ignored("asterisk.other_step"));
     };
     let system = channel.setting("system").unwrap_or_default();
     let id = if system.is_empty() { step.call.clone() } else { format!("{system}:{}", step.call) };
     let name = [phase_name, step.leg.as_deref().unwrap_or_default()].join(":");
-    let signal = Signal::Call(Box::new(call(step, cut(&id, LONGEST), phase)));
-    Ok(Reading { signals: vec![Read { id: Some((id, name)), signal }], ignored: Vec::new() })
+    Ok(Reading::of([Read::call(&id, &name, call(step, cut(&id, LONGEST), phase))]))
 }
 
 const LONGEST: usize = 1024;
@@ -176,55 +134,15 @@ fn call(step: Step, id: &str, phase: Phase) -> Call {
     }
 }
 
-const fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
-    Answer::Accepted
-}
-
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let step = Step {
         call: format!("sample.{}", sample.nonce),
         what: What::Began,
-        outbound: false,
-        leg: None,
         from: Some(sample.phone.clone().unwrap_or_else(|| "+15005550006".to_owned())),
         to: channel.address.clone(),
         name: sample.name.clone(),
-        agent: None,
-        queue: None,
-        talk_s: None,
-        cause: None,
         at: Some(now),
+        ..Step::default()
     };
     SampleRequest::post(JSON_TYPE, serde_json::to_vec(&step).unwrap_or_default())
 }
-
-const HELP: &str = "\
-# Your own Asterisk (AMI)
-
-leadgate connects to the manager interface of your exchange (Asterisk, FreePBX, Issabel, VitalPBX) and listens; it
-changes nothing. It must be able to reach the port: 5038, or 5039 with `tls = \"tls\"`.
-
-1. In `manager.conf` (FreePBX: `manager_custom.conf`), then `manager reload`:
-
-   ```ini
-   [leadgate]
-   secret = <secret>
-   read = call,agent
-   write = reporting
-   permit = <address of leadgate>/255.255.255.255
-   ```
-
-   `write = reporting` lets leadgate ask which calls are going on when it comes back; without it, calls that began while
-   it was away are seen only when something happens to them. `timestampevents = yes` under `[general]` gives events
-   the exchange's own clock.
-2. `host`, `user` (`leadgate` above) and `secret`. `login = \"plain\"` only if your Asterisk refuses MD5.
-3. `agents`: how the channels of your people's devices begin, like `[\"PJSIP/1\"]` for the extensions 100 to 199. Only
-   these are people: the clock stops when one of them takes the call. A menu, a recording or a voicemail never stops it.
-   A person is matched by the extension: `PJSIP/101` is `101`.
-4. `queues` or `contexts`, if not every call of the exchange belongs to this channel; `address`: the number that is called.
-5. `system`: the `systemname` of `asterisk.conf`, if you have more than one exchange.
-
-AMI remembers nothing: what happens while leadgate cannot reach the exchange is not told later. Such gaps are in the log
-(`feed.gap`) and in `leadgate_feed_missed_seconds_total`; calls that go on are picked up again. To prove it, call the
-number.
-";

@@ -32,22 +32,17 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("bitrix24_form.md"),
 };
 
-const REST: Setting = Setting {
-    name: "rest_url",
-    value: Value::Secret,
-    required: true,
-    expected: "the address of an inbound webhook, like \"https://company.bitrix24.ru/rest/1/code/\"",
-};
+const REST: Setting = Setting::required(
+    "rest_url",
+    Value::Secret,
+    "the address of an inbound webhook, like \"https://company.bitrix24.ru/rest/1/code/\"",
+);
 
-const SOURCES: Setting = Setting {
-    name: "sources",
-    value: Value::Texts,
-    required: false,
-    expected: "the SOURCE_ID of what counts as a form, [\"WEBFORM\"] if not set",
-};
+const SOURCES: Setting =
+    Setting::optional("sources", Value::Texts, "the SOURCE_ID of what counts as a form, [\"WEBFORM\"] if not set");
 
 /// What leadgate writes into the CRM bears its name and must not come back as a lead.
 const OURS: &str = "leadgate";
@@ -81,12 +76,8 @@ const NAMES: [(&str, &str); 21] = [
 ];
 
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    if channel.secrets.is_empty() {
-        return Err(Denied::Misconfigured);
-    }
     let event = fields(request).map_err(|_| Denied::Wrong)?;
-    let token = said::only(&event, TOKEN).ok_or(Denied::Wrong)?;
-    if signature::is_secret(&channel.secrets, token.as_bytes()) { Ok(()) } else { Err(Denied::Wrong) }
+    signature::shown(channel, said::only(&event, TOKEN).ok_or(Denied::Wrong)?)
 }
 
 fn fields(request: &Request) -> Result<Pairs<'_>, Refusal> {
@@ -254,23 +245,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     fields.extend(signature::current(&channel.secrets).map(|secret| ("auth[application_token]", secret)));
     SampleRequest::form(&fields)
 }
-
-const HELP: &str = "\
-# Bitrix24 CRM forms
-
-Bitrix24 tells only the id of a new lead or deal, so leadgate asks the portal for the rest. Two webhooks are needed;
-both are made under **Приложения → Разработчикам → Другое** (Developer resources → Other).
-
-1. **Входящий вебхук** (inbound): tick the scope **CRM (crm)**. Its address, like
-   `https://company.bitrix24.ru/rest/1/abc123/`, is the channel's `rest_url`. It is a password: keep it in a file or
-   a variable.
-2. **Исходящий вебхук** (outbound): handler address `{url}`, events **Создание лида** (ONCRMLEADADD) and, in a portal
-   without leads, **Создание сделки** (ONCRMDEALADD). The **application token** it shows is the channel's `secret`.
-3. Test: fill the form in on its public page.
-
-- Only what a form made is kept: `SOURCE_ID` is `WEBFORM` or `WEBFORM_ID` is set. Others are counted and left alone;
-  list more in `sources`, as in `sources = [\"WEBFORM\", \"CALLBACK\"]`.
-- Bitrix24 does not repeat an event. So every 15 minutes (`reconcile`) the portal is asked for what forms made in the
-  last 48 hours: its leads, or its deals where it works without leads. What the event did not bring comes then, once.
-- `utm_*` and the fields of your own (`UF_CRM_…`) arrive; for a phone in such a field set `fields`.
-";

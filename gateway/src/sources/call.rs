@@ -23,9 +23,9 @@ pub const SOURCE: Source = Source {
     methods: &[Method::POST],
     verify,
     read,
-    answer,
+    answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("call.md"),
 };
 
 /// Without a secret the address's key has to do.
@@ -126,10 +126,6 @@ impl Told<'_> {
     }
 }
 
-fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
-    Answer::Accepted
-}
-
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let event = json!({
         "call": sample.nonce,
@@ -142,24 +138,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     });
     SampleRequest::json(&event).with(shown::header(channel))
 }
-
-const HELP: &str = "\
-# Any telephone system
-
-Let your telephone system, or a script beside it, post each event of a call to `{url}`:
-
-```sh
-curl --fail --user leadgate:<secret> {url} --json '{\"call\": \"17\", \"phase\": \"ringing\", \"from\": \"+15005550006\"}'
-curl --fail --user leadgate:<secret> {url} --json '{\"call\": \"17\", \"phase\": \"answered\", \"by\": \"human\", \"agent\": \"101\"}'
-curl --fail --user leadgate:<secret> {url} --json '{\"call\": \"17\", \"phase\": \"ended\", \"talk_s\": 42}'
-```
-
-1. `secret`: the password above, or a Bearer token. Without one, set `url_key`.
-2. `call` is the same in every event of a call, over all its legs, and never used again for another.
-3. `by` decides what stops the clock: `human` when a person took the call, `machine` for a menu, a queue or a voicemail.
-   Whoever is not named a human is none.
-4. `agent` is the person as your staff list names him: extension, phone or id.
-5. A system that reports only at the end posts one `ended` with `started_at`, `answered_at` and `by`.
-
-Every field, and what is answered: `docs/call-json.md`. A `curl` from above is the test.
-";

@@ -8,12 +8,12 @@
 
 use super::item::Item;
 use super::talk::{self, Told};
-use super::{
-    Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, shown,
-};
+
+use super::{Answer, BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, shown};
 use crate::channel::Channel;
 use http::Method;
 use lead::entry::{Handle, Kind, Touch};
+
 use lead::time::At;
 use serde_json::json;
 
@@ -27,19 +27,16 @@ pub const SOURCE: Source = Source {
     methods: &[Method::POST],
     verify: shown::verify,
     read,
-    answer,
+    answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("chat.md"),
 };
 
 /// What has a place of its own; the rest is read by name.
 const PLACED: [&str; 8] = ["type", "id", "network", "chat", "at", "by", "bot", "media"];
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
-    let item = Item::of(&request.body)?;
+    let item = Item::of(request.json()?)?;
     let Some(kind) = item.get("type") else { return Err(Refusal::Unreadable("the message has no type")) };
     let id = item.get("id").map(|id| (id.to_owned(), kind.to_owned()));
     match kind {
@@ -78,10 +75,6 @@ fn reply(item: &Item<'_>, id: Option<(String, String)>, channel: &Channel) -> Re
     Ok(talk::reading(talk::replied(id, to, item.get("by"))))
 }
 
-fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
-    Answer::Accepted
-}
-
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let body = json!({
         "type": "message",
@@ -93,22 +86,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     });
     SampleRequest::json(&body).with(shown::header(channel))
 }
-
-const HELP: &str = "\
-# Any chat, by our own JSON
-
-For a chat of your own, or one we do not know, let it post each message to the channel's URL:
-
-```sh
-curl {url} -H 'Authorization: Bearer <secret>' -H 'Content-Type: application/json' \\
-  -d '{\"type\": \"message\", \"id\": \"m-1\", \"chat\": \"visitor-42\", \"text\": \"How much is it?\",
-       \"customer\": {\"name\": \"Anna\", \"phone\": \"+79161234567\"}}'
-```
-
-1. `secret`: a long random text. It is shown as above, as the password of HTTP Basic, or in `X-Api-Key`.
-2. Send what the customer writes as `\"type\": \"message\"`, and what a colleague answers as `\"type\": \"reply\"` with the
-   same `chat`: the first reply stops the lead's clock. Mark what a bot writes with `\"bot\": true`.
-3. The answer is 200 when the message is safe. On anything else, and on no answer, send it again with the same `id`.
-
-All fields, errors and examples: `docs/chat-json.md`.
-";

@@ -27,7 +27,7 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("chatfuel.md"),
 };
 
 /// Who it is, by the network the bot speaks in.
@@ -66,24 +66,3 @@ fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
     });
     SampleRequest::json(&body).with(shown::header(channel))
 }
-
-const HELP: &str = "\
-# Chatfuel
-
-1. `secret`: a long random text (or `url_key`, which becomes part of the URL).
-2. In the flow, where you know what the person wants, add the card *JSON API*:
-   - **Type**: `POST`, to
-
-```
-{url}
-```
-
-   - **Headers**: `X-Api-Key` with the secret as its value. If your plan has no headers, end the URL with
-     `?key=<secret>`.
-   - **User attributes**: `messenger user id` (or that of your network), `first name`, `last name`, `phone`, `email`,
-     `last user freeform input`, and whatever you want to keep; UTM marks are understood.
-3. Press *Test the request*: the answer is 200 with `{\"messages\":[]}`, and nothing is shown to the person.
-
-Chatfuel does not ask again when a request fails: ask for the phone before the card. The same content twice within the
-workspace's `same_post_window` counts once; the attribute `leadgate_id` says what is one event.
-";

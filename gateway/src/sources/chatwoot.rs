@@ -10,15 +10,18 @@
 
 use super::fields::Pairs;
 use super::item::{Item, moment};
+
 use super::talk::{self, Told};
+
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, fields,
+    Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, shown,
     signature,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
 use http::Method;
 use lead::entry::{Handle, Kind, Touch};
+
 use lead::time::At;
 use serde_json::json;
 
@@ -32,15 +35,14 @@ pub const SOURCE: Source = Source {
     methods: &[Method::POST],
     verify,
     read,
-    answer,
+    // Chatwoot hears nothing but the status.
+    answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("chatwoot.md"),
 };
 
 const SIGNATURE: &str = "x-chatwoot-signature";
 const TIMESTAMP: &str = "x-chatwoot-timestamp";
-/// Seconds by which the two clocks may differ.
-const STALE: u64 = 300;
 
 /// The person of the conversation, in every event.
 const CONTACT: &str = "conversation.meta.sender";
@@ -63,17 +65,13 @@ const OTHER: [(&str, &str); 8] = [
 ];
 
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    if channel.secrets.is_empty() {
-        return if channel.url_key.is_some() { Ok(()) } else { Err(Denied::Misconfigured) };
+    if shown::by_address(channel) {
+        return Ok(());
     }
-    let given = request.header(SIGNATURE).ok_or(Denied::Missing)?;
     let stamp = request.header(TIMESTAMP).ok_or(Denied::Missing)?;
-    let proves = |secret: &[u8]| signature::same(sign(secret, stamp, &request.body).as_bytes(), given.as_bytes());
-    if !signature::any(&channel.secrets, proves) {
-        return Err(Denied::Wrong);
-    }
-    let sent: i64 = stamp.parse().map_err(|_| Denied::Wrong)?;
-    if sent.abs_diff(request.received_at.millis() / 1000) > STALE { Err(Denied::Stale) } else { Ok(()) }
+    signature::in_header(request, channel, SIGNATURE, |secret| sign(secret, stamp, &request.body))?;
+    let sent_at = signature::moment(stamp).ok_or(Denied::Wrong)?;
+    signature::fresh(sent_at, request, signature::CLOCKS)
 }
 
 fn sign(secret: &[u8], stamp: &str, body: &[u8]) -> String {
@@ -82,10 +80,7 @@ fn sign(secret: &[u8], stamp: &str, body: &[u8]) -> String {
 }
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
-    let item = Item::of(&request.body)?;
+    let item = Item::of(request.json()?)?;
     let Some(event) = item.get("event") else { return Err(Refusal::Unreadable("the request has no event")) };
     Ok(talk::reading(match event {
         "message_created" => created(&item, channel),
@@ -183,11 +178,6 @@ fn filled_in<'i>(item: &'i Item<'_>) -> Pairs<'i> {
     boxes
 }
 
-/// Chatwoot hears nothing but the status.
-fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
-    Answer::Accepted
-}
-
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let number = sample.number();
     let person = json!({"id": number, "name": sample.name, "email": sample.email, "phone_number": sample.phone});
@@ -210,19 +200,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     };
     SampleRequest::json(&body).signed(proof)
 }
-
-const HELP: &str = "\
-# Chatwoot
-
-1. *Settings → Integrations → Webhooks → Add new webhook*: URL `{url}`, events *Message created* and *Message updated*.
-2. `secret`: the secret that Chatwoot shows for this webhook (from version 4.11.2). An older server does not sign: leave
-   `secret` out and set `url_key`, which makes the URL itself the secret.
-3. Try it: write to an inbox, then answer.
-
-- What a contact writes makes a lead, with the phone, mail address and attributes that Chatwoot has for him, and with what
-  he fills into a form or mail box of the chat.
-- An agent's answer counts as the first human answer. Private notes, bots, automation rules, campaigns and templates do
-  not.
-- Who of you answered is told by the agent's mail address: the `email` of a `[[person]]` of the workspace.
-- The clocks of the two servers may differ by five minutes.
-";

@@ -33,15 +33,11 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("dialogflow.md"),
 };
 
-const TAGS: Setting = Setting {
-    name: "tags",
-    value: Value::Texts,
-    required: false,
-    expected: "a list of webhook tags (CX), actions or intents (ES) that make a lead",
-};
+const TAGS: Setting =
+    Setting::optional("tags", Value::Texts, "a list of webhook tags (CX), actions or intents (ES) that make a lead");
 
 /// Where one of the two versions says what.
 struct Dialect {
@@ -80,10 +76,7 @@ fn dialect(item: &Item<'_>) -> Option<&'static Dialect> {
 }
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
-    let item = Item::of(&request.body)?;
+    let item = Item::of(request.json()?)?;
     let dialect = dialect(&item).ok_or(Refusal::Unreadable("the request has no session"))?;
     Ok(talk::reading(told(&item, dialect, channel)))
 }
@@ -98,13 +91,9 @@ fn told(item: &Item<'_>, dialect: &Dialect, channel: &Channel) -> Told {
     touch.phones.extend(item.get(dialect.caller).filter(|caller| caller.starts_with('+')).map(str::to_owned));
     talk::say(&mut touch, item.any(dialect.words), None, channel.region);
     fields::fill(&mut touch, parameters(item, dialect), channel);
-    let more = [
-        ("language", "languageCode"),
-        ("language", "queryResult.languageCode"),
-        ("network", "originalDetectIntentRequest.source"),
-    ];
-    let more = more.into_iter().filter_map(|(name, path)| Some((name, item.get(path)?)));
-    for (name, value) in tags().chain(more) {
+    let language = item.any(&["languageCode", "queryResult.languageCode"]).map(|code| ("language", code));
+    let network = item.get("originalDetectIntentRequest.source").map(|source| ("network", source));
+    for (name, value) in tags().chain(language).chain(network) {
         fields::attribute(&mut touch, name, value);
     }
     let id = item.get(dialect.id).map(|id| (id.to_owned(), "turn".to_owned()));
@@ -157,20 +146,3 @@ fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
     });
     SampleRequest::json(&body).with(shown::header(channel))
 }
-
-const HELP: &str = "\
-# Dialogflow ES and CX
-
-1. `secret`: a long random text.
-2. **CX**: *Manage → Webhooks → Create*: URL `{url}`, *Basic* authentication with any user name and the secret as password;
-   then name the webhook, with a tag, in the fulfilment of the page or route where the customer has left his data.
-   **ES**: *Fulfillment → Webhook*: the same URL and authentication; then *Enable webhook call for this intent*.
-3. Try it in the agent's simulator.
-
-- Parameters are read by their names (`phone`, `name`, `email`, `utm_source` …); for others set `fields` in the channel:
-  `fields = { phone = \"contact_number\" }`. What is not understood is kept in the lead's attributes.
-- All calls of one session are one lead; a phone that is named later joins it.
-- `tags`: only calls with one of these tags (CX), actions or intents (ES) make a lead. Without it every call does.
-- `thanks`: what the bot says when the lead is safe. Without it the agent says what it was going to say.
-- The agent waits 5 seconds (ES) or what its webhook is set to (CX), and does not call again.
-";

@@ -34,7 +34,7 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("form.md"),
 };
 
 fn verify(_: &Request, _: &Channel) -> Result<(), Denied> {
@@ -142,33 +142,3 @@ fn sample(_: &Channel, sample: &Sample, _: At) -> SampleRequest {
     let said = sample.said(["name", "phone", "email", "message"]).chain([("leadgate_id", sample.nonce.as_str())]);
     SampleRequest::json(&said.map(|(name, value)| (name, Value::from(value))).collect())
 }
-
-const HELP: &str = "\
-# Any web form
-
-Point the form at the channel's URL; no script is needed:
-
-```html
-<form method=\"post\" action=\"{url}\">
-  <input name=\"name\"> <input name=\"phone\"> <input name=\"email\"> <textarea name=\"message\"></textarea>
-  <input name=\"leadgate_hp\" hidden tabindex=\"-1\" autocomplete=\"off\">
-  <button>Send</button>
-</form>
-```
-
-- **Formats**: `application/x-www-form-urlencoded` (any charset), `multipart/form-data`, `application/json`.
-- **Field names**: English and Russian ones are understood (`phone`, `your-tel`, `Телефон`, `customer[email]` …). For
-  others set `fields` in the channel: `fields = { phone = \"data.customer.tel\" }`. What is not understood is kept in
-  the lead's attributes.
-- **Campaign**: `utm_*`, click ids (`gclid`, `yclid`, `fbclid` …), `ga_client_id`, `ym_client_id`, `referrer`, `page`.
-- **Consent**: `consent` (a tick or the words), `consent_text`, `consent_at` (RFC 3339).
-- **Sent twice?** Put a UUID into `leadgate_id` or the header `Idempotency-Key`; without one, posts of the same content
-  within the workspace's `same_post_window` count as one.
-- **With our script** (`/embed.js` at the same address) a form with the attribute `data-leadgate` is sent in the
-  background and again until it has arrived, and tells its visitor; see `docs/landing-pages.md`.
-- **Bots**: leave `leadgate_hp` empty and hidden; a post that fills it is put aside as junk. `min_time` and `captcha` of
-  the channel ask for more.
-- **Answer**: a browser is sent to `redirect` (the field is followed only to `redirect_hosts`) or sees a short page; a
-  script gets JSON.
-- **Files** are not kept; their names, types and sizes are listed in the attribute `files`.
-";

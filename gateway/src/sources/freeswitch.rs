@@ -32,24 +32,22 @@ pub const SOURCE: Source = Source {
     methods: &[Method::POST],
     verify,
     read,
-    answer,
+    answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("freeswitch.md"),
 };
 
-const CONTEXTS: Setting = Setting {
-    name: "inbound_contexts",
-    value: Value::Texts,
-    required: false,
-    expected: "a list of the dialplan contexts that calls from outside come in through; [\"public\"] where not set",
-};
+const CONTEXTS: Setting = Setting::optional(
+    "inbound_contexts",
+    Value::Texts,
+    "a list of the dialplan contexts that calls from outside come in through; [\"public\"] where not set",
+);
 
-const NUMBERS: Setting = Setting {
-    name: "numbers",
-    value: Value::Word(&["local", "international"]),
-    required: false,
-    expected: "how your trunk writes numbers: \"local\" as one dials, \"international\" with the country but no plus",
-};
+const NUMBERS: Setting = Setting::optional(
+    "numbers",
+    Value::Word(&["local", "international"]),
+    "how your trunk writes numbers: \"local\" as one dials, \"international\" with the country but no plus",
+);
 
 /// `cred` in the module's configuration is HTTP Basic. Without a secret the address's key has to do.
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
@@ -148,10 +146,6 @@ impl Leg<'_> {
     }
 }
 
-fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
-    Answer::Accepted
-}
-
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let (seconds, micros) = (now.millis() / 1000, now.millis() * 1000);
     let cdr = json!({
@@ -177,35 +171,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     });
     SampleRequest::json(&cdr).below(format!("?uuid={}", sample.nonce)).with(shown::header(channel))
 }
-
-const HELP: &str = "\
-# FreeSWITCH
-
-`mod_json_cdr` posts every call when it has ended. In `autoload_configs/json_cdr.conf.xml`:
-
-```xml
-<param name=\"url\" value=\"{url}\"/>
-<param name=\"cred\" value=\"leadgate:<secret>\"/>
-<param name=\"auth-scheme\" value=\"basic\"/>
-<param name=\"log-b-leg\" value=\"false\"/>
-<param name=\"retries\" value=\"5\"/>
-<param name=\"delay\" value=\"5\"/>
-<param name=\"err-log-dir\" value=\"/var/log/freeswitch/json_cdr_failed\"/>
-<param name=\"queue-capacity\" value=\"1000\"/>
-```
-
-then `reload mod_json_cdr`, and call the number to try it.
-
-1. `secret`: the password in `cred`. Without one, set `url_key`. FreeSWITCH appends `?uuid=…` to the address whatever it
-   holds, so nothing of yours may stand in its query.
-2. `encode` may be anything; with `encode-values` set to false, also set `encode_values = \"off\"` here.
-3. `inbound_contexts = [\"public\"]`: the dialplan contexts that calls from outside come in through. A leg that came in
-   elsewhere is one of your phones calling out.
-4. `numbers = \"international\"` if your trunk writes numbers with the country but no plus.
-5. Records that could not be sent in time stay in `err-log-dir`; post them again with
-   `for f in *.cdr.json; do curl --fail -u leadgate:<secret> -H 'Content-Type: application/json' --data-binary @$f {url}; done`.
-   One that arrives twice counts once.
-
-What stops the clock is a caller who was bridged; your menu or voicemail does not. A person is matched by the agent of
-`mod_callcenter` (`1001@…` by the extension `1001`) or the number that was dialled for the caller.
-";

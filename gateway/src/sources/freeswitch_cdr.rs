@@ -20,12 +20,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-pub(super) const ENCODED_VALUES: Setting = Setting {
-    name: "encode_values",
-    value: Value::Word(&["on", "off"]),
-    required: false,
-    expected: "\"off\" where the module's own encode-values is false, else \"on\"",
-};
+pub(super) const ENCODED_VALUES: Setting = Setting::optional(
+    "encode_values",
+    Value::Word(&["on", "off"]),
+    "\"off\" where the module's own encode-values is false, else \"on\"",
+);
 
 const NOT_ONE: &str = "the body is not a call record";
 

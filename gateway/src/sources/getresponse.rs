@@ -7,11 +7,14 @@
 //! From the vendor's API documentation (apidocs.getresponse.com).
 
 use super::fields::{self, Pairs};
+
 use super::renamed::{self, Names, Person};
+
 use super::submission::{elements, of};
+
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, getresponse_poll as poll, json, reconcile, shown, urlencoded,
+    Answer, BodyLimit, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
+    getresponse_poll as poll, json, reconcile, shown, urlencoded,
 };
 use crate::channel::Channel;
 use http::Method;
@@ -30,22 +33,14 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("getresponse.md"),
 };
 
-pub(super) const API_KEY: Setting = Setting {
-    name: "api_key",
-    value: Value::Secret,
-    required: false,
-    expected: "a key of the API, with which leadgate asks for what the webhook lost",
-};
+pub(super) const API_KEY: Setting =
+    Setting::optional("api_key", Value::Secret, "a key of the API, with which leadgate asks for what the webhook lost");
 
-const API_URL: Setting = Setting {
-    name: "api_url",
-    value: Value::Url,
-    required: false,
-    expected: "the address of the API, unless it is \"https://api.getresponse.com/v3\"",
-};
+const API_URL: Setting =
+    Setting::optional("api_url", Value::Url, "the address of the API, unless it is \"https://api.getresponse.com/v3\"");
 
 pub(super) const PHASE: &str = "subscribe";
 const CONTACT: &str = "contact.contactId";
@@ -63,10 +58,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if request.method == Method::GET {
         return callback(request, channel);
     }
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
-    let mut pairs = json::read(&request.body)?;
+    let mut pairs = json::read(request.json()?)?;
     match fields::get(&pairs, "type") {
         Some("contact_subscribed") => {}
         Some("contact_unsubscribed") => return Ok(Reading::ignored("getresponse.unsubscribe")),
@@ -148,25 +140,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     });
     SampleRequest::json(&body).with(shown::header(channel))
 }
-
-const HELP: &str = "\
-# GetResponse list
-
-GetResponse signs nothing that it documents, so set `url_key`: it becomes part of the URL, which nobody else then knows.
-
-1. *Tools → Integrations and API → Webhooks*: add a webhook with the URL below and the event **Contact subscribed**.
-
-```
-{url}
-```
-
-2. Only if your plan has no webhooks: *Callback* with the same URL and the event *subscribe*. A callback is tried once
-   and lost if the gateway is down, so prefer the webhook.
-3. Test it: subscribe through the list's form.
-
-With `api_key` (*Tools → Integrations and API → API*) leadgate asks every 15 minutes (`reconcile`) who has subscribed in the
-last 48 hours, and brings those that neither webhook nor callback brought, once. Imported contacts are left alone.
-
-The list's name, the account and other fields are kept as attributes. Unsubscribing, opens and clicks are counted and
-left alone.
-";

@@ -29,25 +29,18 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("google_ads.md"),
 };
 
 const COLUMNS: &str = "user_column_data";
 
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    if channel.secrets.is_empty() {
-        return Err(Denied::Misconfigured);
-    }
     let pairs = json::read(&request.body).map_err(|_| Denied::Wrong)?;
-    let given = get(&pairs, "google_key").ok_or(Denied::Wrong)?;
-    if signature::is_secret(&channel.secrets, given.as_bytes()) { Ok(()) } else { Err(Denied::Wrong) }
+    signature::shown(channel, get(&pairs, "google_key").ok_or(Denied::Wrong)?)
 }
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
-    let pairs = json::read(&request.body)?;
+    let pairs = json::read(request.json()?)?;
     if get(&pairs, "is_test") == Some("true") {
         return Ok(Reading::ignored("google_ads.test"));
     }
@@ -105,19 +98,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     });
     SampleRequest::json(&body)
 }
-
-const HELP: &str = "\
-# Google Ads lead form
-
-1. In Google Ads open the lead form asset, then *Export leads from Google Ads* → *Other data integration options* →
-   *Webhook integration*.
-2. *Webhook URL*: `{url}`
-3. *Key*: the channel's `secret`, at most 50 characters. Google shows it in every lead; nothing else proves that a lead is
-   genuine.
-4. *Send test data*: Google's test is answered 200 and counted as `google_ads.test`; it becomes no lead.
-
-- Standard questions are understood. A question of your own is kept in the lead's attributes under its words; to make
-  it a field, name it in the channel: `fields = { city = \"Which town?\" }`.
-- `gcl_id` becomes the click id `gclid`; campaign, ad group and creative ids are kept in the lead's campaign.
-- A lead counts once, by its `lead_id`, however often Google repeats it.
-";

@@ -7,10 +7,12 @@
 //! A contact may send many forms: each conversion is one touch.
 
 use super::fields::{MOST_FIELDS, Pairs, get};
+
 use super::submission::{self, Entries, is_mapped, scalar};
+
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Shown,
-    Source, Value, hubspot_proof, json, signature,
+    Answer, BodyLimit, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Shown, Source, Value,
+    hubspot_proof, json, signature,
 };
 use crate::channel::Channel;
 use http::Method;
@@ -29,15 +31,15 @@ pub const SOURCE: Source = Source {
     anonymous: false,
     proof: Proof::Secret,
     settings: &[
-        Setting { name: TOKEN, value: Value::Secret, required: false, expected: "the access token of a private app" },
-        Setting { name: "api_url", value: Value::Url, required: false, expected: "the address of HubSpot's API" },
+        Setting::optional(TOKEN, Value::Secret, "the access token of a private app"),
+        Setting::optional("api_url", Value::Url, "the address of HubSpot's API"),
     ],
     methods: &[Method::POST],
     verify: hubspot_proof::verify,
     read,
     answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("hubspot_form.md"),
 };
 
 const TOKEN: &str = "access_token";
@@ -95,16 +97,14 @@ struct Event<'a> {
 }
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
-    if request.body.trim_ascii_start().first() == Some(&b'[') {
+    let body = request.json()?;
+    if body.trim_ascii_start().first() == Some(&b'[') {
         return events(request, channel);
     }
-    let contact: Contact<'_> = json::typed(&request.body)?;
+    let contact: Contact<'_> = json::typed(body)?;
     let pairs = match &contact.properties {
         Some(properties) => told(properties, channel),
-        None => json::read(&request.body)?,
+        None => json::read(body)?,
     };
     Ok(form(&contact, pairs, channel))
 }
@@ -220,30 +220,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         })
     })
 }
-
-const HELP: &str = "\
-# HubSpot forms
-
-HubSpot has no webhook for forms. Use **one** of two ways.
-
-**A workflow** (Operations Hub Professional, Data Hub Professional):
-
-1. *Automation* → *Workflows*, contact-based, trigger *Form submission*; let contacts enroll again on every submission.
-2. Action *Send a webhook*: method POST, URL `{url}`.
-3. *Authentication*: *Include request signature in header* with the id of an app of yours; the channel's `secret` is that
-   app's client secret. Or *API key*: header `Authorization`, value `Bearer <the channel's secret>`.
-4. *Request body*: *Include all contact properties*, or pick `firstname`, `lastname`, `phone`, `email`, `message` and, so
-   that a repeated request is known again, `hs_object_id` and `recent_conversion_date`.
-5. *Test action* posts a contact of your choice.
-
-**An app with webhooks**:
-
-1. In the app, *Webhooks*: target URL `{url}`; the channel's `secret` is the app's client secret.
-2. Subscribe to `contact.propertyChange` of `recent_conversion_date`. Other events are counted as
-   `hubspot_form.other_event`.
-3. The event brings only an id. Put an access token with the scope `crm.objects.contacts.read` into `access_token`; the
-   contact is fetched with it. A contact that never sent a form is counted as `hubspot_form.no_form`.
-
-- Properties are understood by their internal names. To name one by hand: `fields = { budget = \"project_budget\" }`.
-- `api_url` (default `https://api.hubapi.com`) says which API is asked.
-";

@@ -39,23 +39,21 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("jivo.md"),
 };
 
-const FIRST_CONTACT: Setting = Setting {
-    name: "first_contact",
-    value: Value::Word(&["accepted", "message"]),
-    required: false,
-    expected: "what counts as the first answer: \"accepted\" or \"message\"",
-};
+const FIRST_CONTACT: Setting = Setting::optional(
+    "first_contact",
+    Value::Word(&["accepted", "message"]),
+    "what counts as the first answer: \"accepted\" or \"message\"",
+);
 
 /// A visitor who leaves his phone in a pop-up and an agent who corrects a name look the same.
-const CLIENTS: Setting = Setting {
-    name: "client_updated",
-    value: Value::Word(&["ignore", "lead"]),
-    required: false,
-    expected: "what a changed contact outside a chat is: \"ignore\" or \"lead\"",
-};
+const CLIENTS: Setting = Setting::optional(
+    "client_updated",
+    Value::Word(&["ignore", "lead"]),
+    "what a changed contact outside a chat is: \"ignore\" or \"lead\"",
+);
 
 /// Paths by our names; what is the agent's or the browser's business is dropped.
 const NAMES: [(&str, &str); 34] = [
@@ -96,10 +94,7 @@ const NAMES: [(&str, &str); 34] = [
 ];
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
-    let event = Event { said: Said(json::read_but(&request.body, "chat")?), channel };
+    let event = Event { said: Said(json::read_but(request.json()?, "chat")?), channel };
     match event.said.get("event_name") {
         Some("chat_accepted") => event.accepted(),
         Some("chat_updated") => event.changed(),
@@ -303,21 +298,3 @@ fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
     });
     SampleRequest::json(&event).below(shown::in_url(channel))
 }
-
-const HELP: &str = "\
-# Jivo
-
-Jivo does not sign what it sends, so the address must be a secret: set the channel's `url_key` (it becomes part of the
-address), or `secret` and append `?key=<secret>` to the address.
-
-1. In Jivo open **Управление → Каналы связи**, the settings of the channel, **Настройки интеграций → Webhooks** (in
-   English: Manage → Channels → Settings → Integration settings → Webhooks).
-2. Paste `{url}` as the Webhook URL and save. Jivo sends all its events there.
-3. Test: open your site in a private window and leave a message while all agents are offline.
-
-- A chat taken by an agent is the first answer. If your agents take chats before they write, set
-  `first_contact = \"message\"`: then the time of the first message counts, known when the chat is closed.
-- An agent is known by his mail address, phone or id in Jivo.
-- With `client_updated = \"lead\"` contacts left in pop-up windows become leads; so do contacts that an agent edits.
-- Calls through the widget (callback, incoming, outgoing) arrive as calls.
-";

@@ -29,7 +29,7 @@ pub const SOURCE: Source = Source {
     read,
     answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("jotform.md"),
 };
 
 /// What Jotform's page says to Jotform.
@@ -114,21 +114,3 @@ fn phone_in_full(mut raw: Value) -> Value {
     raw["q4_phone"] = json!({"full": raw["q4_phone"].take()});
     raw
 }
-
-const HELP: &str = "\
-# Jotform
-
-Jotform signs nothing, so set `url_key`: it becomes part of the URL, which nobody else then knows.
-
-1. In the form builder: *Settings → Integrations → Webhooks*. Paste
-
-```
-{url}
-```
-
-2. Test: *Preview Form*, fill it in and submit.
-
-- A question is known by its *unique name* (in its properties under *Advanced*), without the number before it. What is
-  not understood is kept in the attributes under that name; to name one by hand: `fields = { phone = \"q7_howToReach\" }`.
-- A submission counts once, by its id. Files stay at Jotform; their addresses are kept.
-";

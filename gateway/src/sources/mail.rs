@@ -37,9 +37,9 @@ pub const SOURCE: Source = Source {
     methods: &[Method::POST],
     verify,
     read,
-    answer,
+    answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("mail.md"),
 };
 
 const MOST_PARTS: usize = 200;
@@ -323,10 +323,6 @@ impl Mail<'_> {
     }
 }
 
-fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
-    Answer::Accepted
-}
-
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     SampleRequest::post("message/rfc822", written(channel, sample, now)).with(shown::header(channel))
 }
@@ -361,29 +357,3 @@ fn one_line(text: &str) -> String {
 fn encoded(name: &str) -> String {
     format!("=?utf-8?B?{}?=", BASE64.encode(cut(name, 45).as_bytes()))
 }
-
-const HELP: &str = "\
-# A mailbox
-
-Let your mail server deliver to the channel's `address` over SMTP or LMTP: switch `gateway.smtp` or `gateway.lmtp` on, and
-with Postfix write a line of `transport_maps`, `sales@company.example lmtp:inet:127.0.0.1:2424`. Or let it post each
-message, raw, to the channel's URL, from any delivery agent that can run a command:
-
-```sh
-curl --fail --data-binary @- -H 'Content-Type: message/rfc822' -u leadgate:<secret> {url}
-```
-
-A failure makes the command fail, so the mail server keeps the message and tries again.
-
-1. Protect the URL: set `url_key` (it becomes part of the URL), or `secret` (the password above, or a Bearer token), or
-   both.
-2. `address`: the mailbox itself. `own_emails`: the mailboxes of your staff and the senders of your sites' form mail;
-   none of them is ever taken for a customer.
-3. `authserv = [\"mx.company.example\"]`: the name with which your mail server begins its header Authentication-Results.
-   What it found out (`spf`, `dkim`, `dmarc`) is kept with the touch; nobody else's such header is read. A mail that
-   fails DMARC is flagged `dmarc_failed`, and with `dmarc_fail = \"junk\"` put aside.
-4. Copy outgoing mail here too (BCC): a mail from one of `own_emails` to a customer counts as the first human answer.
-
-The customer is Reply-To, or the fields of a form your site sends by mail (`Name: …`, `Телефон: …`), or From. Automatic
-replies, mailing lists, bounces and loops are put aside as junk with the rule's name. Attachments are listed, not kept.
-";

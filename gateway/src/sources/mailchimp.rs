@@ -28,7 +28,7 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("mailchimp.md"),
 };
 
 const NAMES: &Names = &[("data.merges.", ""), ("data.", ""), ("type", ""), ("fired_at", "")];
@@ -86,24 +86,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     ];
     SampleRequest::form(&fields).with(shown::header(channel))
 }
-
-const HELP: &str = "\
-# Mailchimp audience
-
-Mailchimp signs nothing, so set `url_key`: it becomes part of the URL, which nobody else then knows. (With `secret`
-instead, end the URL with `?key=<secret>`; while it is being rotated both are good.)
-
-1. *Audience → Manage audience → Settings → Webhooks → Create new webhook*, with the callback URL
-
-```
-{url}
-```
-
-   Saving it makes Mailchimp ask the URL once; that is answered 200 and counted.
-2. Tick the event **Subscribes**, and under *Only send updates when a change is made* tick *by a subscriber* and *by
-   account admin*. Leave **via the API** off: what our own side adds to the audience would come back as a lead.
-3. Test it: subscribe through the audience's sign-up form.
-
-Name, phone and other merge fields are read like fields of a form; groups and the rest are kept as attributes.
-Unsubscribing, cleaned addresses, profile changes and campaigns are counted and left alone.
-";

@@ -34,32 +34,27 @@ pub const SOURCE: Source = Source {
     methods: &[Method::POST],
     verify,
     read,
-    answer,
+    // Anything but 200 is sent again, and 406 is never sent again.
+    answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("mailgun.md"),
 };
 
-const AGE: Setting = Setting {
-    name: "signature_age",
-    value: Value::Word(&["9h", "5m"]),
-    required: false,
-    expected: "how long a signature of Mailgun is good: \"9h\" as it sends again for eight hours, or \"5m\"",
-};
+const AGE: Setting = Setting::optional(
+    "signature_age",
+    Value::Word(&["9h", "5m"]),
+    "how long a signature of Mailgun is good: \"9h\" as it sends again for eight hours, or \"5m\"",
+);
 
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    if channel.secrets.is_empty() {
-        return Err(Denied::Misconfigured);
-    }
+    signature::required(channel)?;
     let proof = proof(request).ok_or(Denied::Wrong)?;
-    let proves = |secret: &[u8]| {
+    signature::prove(channel, |secret| {
         let ours = signature::hmac_sha256(secret, &[proof.timestamp.as_bytes(), proof.token.as_bytes()]);
         signature::same(HEXLOWER.encode(&ours).as_bytes(), proof.signature.as_bytes())
-    };
-    if !signature::any(&channel.secrets, proves) {
-        return Err(Denied::Wrong);
-    }
+    })?;
     let signed_at = signature::moment(&proof.timestamp).ok_or(Denied::Wrong)?;
-    if signature::is_fresh(signed_at, request.received_at, age(channel)) { Ok(()) } else { Err(Denied::Stale) }
+    signature::fresh(signed_at, request, age(channel))
 }
 
 fn age(channel: &Channel) -> Duration {
@@ -136,11 +131,6 @@ fn verdicts(head: &Head<'_>) -> Verdicts {
     Verdicts { spf: said("x-mailgun-spf"), dkim: said("x-mailgun-dkim-check-result"), dmarc: None }
 }
 
-/// Anything but 200 is sent again, and 406 is never sent again.
-fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
-    Answer::Accepted
-}
-
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let timestamp = (now.millis() / 1000).to_string();
     let token = sample.id();
@@ -156,26 +146,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     ];
     SampleRequest::form(&fields).below("/mime")
 }
-
-const HELP: &str = "\
-# Mailgun
-
-1. `secret`: the *HTTP webhook signing key* of your account (Settings → API security).
-2. `address`: the mailbox that customers write to. `own_emails`: the mailboxes of your staff and the senders of your
-   sites' form mail; none of them is ever taken for a customer.
-3. In *Receiving → Routes* make a route for that mailbox with the action **Forward** to
-
-```
-{url}/mime
-```
-
-   The ending `mime` makes Mailgun post the message whole, which is what reads best. Without it the message is read
-   from Mailgun's own fields. Do not use *Store and notify*: a mail that is only stored comes without its attachments.
-4. Test it: send a mail to the mailbox, or use the route's *Send a sample POST*.
-
-A mail that Mailgun cannot deliver here is sent again for about eight hours. Copy outgoing mail to the mailbox too: a
-mail from one of `own_emails` to a customer counts as the first human answer.
-
-- `signature_age`: how long a signature is good, `\"9h\"` (as long as Mailgun tries) or `\"5m\"` (stricter, but mails
-  that arrive late because your server was down may be refused).
-";

@@ -28,7 +28,7 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("manychat.md"),
 };
 
 const NAMES: &Names = &[
@@ -40,10 +40,7 @@ const NAMES: &Names = &[
 ];
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
-    let mut pairs = json::read(&request.body)?;
+    let mut pairs = json::read(request.json()?)?;
     if pairs.is_empty() {
         // The step was tried before anything was put into its body.
         return Ok(Reading::ignored("manychat.empty"));
@@ -76,25 +73,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     });
     SampleRequest::json(&body).with(shown::header(channel))
 }
-
-const HELP: &str = "\
-# ManyChat
-
-1. `secret`: a long random text (or `url_key`, which becomes part of the URL).
-2. In the flow, where you know what the person wants, add *Actions → External Request* (a Pro feature):
-   - **Request**: `POST` to
-
-```
-{url}
-```
-
-   - **Headers**: `X-Api-Key` with the secret as its value.
-   - **Body**: *Add Full Contact Data*. Or write your own JSON; these names are understood: `id`, `name`, `phone`,
-     `email`, `last_input_text`, `utm_source` … Custom fields and everything else are kept as attributes.
-3. Press *Test Request*: the answer is 200 with an empty dynamic block, and the test contact is a lead.
-
-ManyChat does not ask again when a request fails: place the step where losing it would be noticed, and ask for the phone
-before it. The same content twice within the workspace's `same_post_window` counts once; put a value of your own into
-`leadgate_id` to say what is one event. What people of your team write in *Live Chat* is not sent, so the first answer is
-counted elsewhere.
-";

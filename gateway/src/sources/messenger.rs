@@ -31,22 +31,17 @@ pub const SOURCE: Source = Source {
     read,
     answer: meta::answer,
     sample,
-    help: HELP,
+    help: include_str!("messenger.md"),
 };
 
-const HUMAN_APPS: Setting = Setting {
-    name: "human_apps",
-    value: Value::Texts,
-    required: false,
-    expected: "a list of app ids through which people answer, like [\"263902037430900\"]",
-};
+const HUMAN_APPS: Setting = Setting::optional(
+    "human_apps",
+    Value::Texts,
+    "a list of app ids through which people answer, like [\"263902037430900\"]",
+);
 
-const UNNAMED_ECHOES: Setting = Setting {
-    name: "unnamed_echoes",
-    value: Value::Word(&["human", "bot"]),
-    required: false,
-    expected: "\"human\" or \"bot\"",
-};
+const UNNAMED_ECHOES: Setting =
+    Setting::optional("unnamed_echoes", Value::Word(&["human", "bot"]), "\"human\" or \"bot\"");
 
 /// What has a place of its own in a touch.
 const PLACED: [&str; 10] = [
@@ -218,24 +213,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let body = json!({"object": "page", "entry": [{"id": page, "time": now.millis(), "messaging": [event]}]});
     SampleRequest::json(&body).signed(|body| meta::header(channel, body))
 }
-
-const HELP: &str = "\
-# Messenger and Instagram
-
-1. In your Meta app: *App settings → Basic → App secret* is the channel's `secret`.
-2. `verify_token`: a long random text of your own.
-3. *Messenger → Settings → Webhooks* (or *Instagram → Webhooks*): callback URL `{url}`, verify token as above, then
-   *Verify and save*. Meta asks once with a GET and must see its challenge again.
-4. Subscribe the page or account to `messages`, `messaging_postbacks`, `messaging_referrals`, `message_echoes` and
-   `message_edits`. What else comes is counted and left alone.
-5. Try it with the *Test* button beside `messages`, or write to the page.
-
-- The lead has neither phone nor name, only an id of the network; a phone in the text is found.
-- A link `https://m.me/<page>?ref=spring` or an advertisement leaves `ref`, `ad_id`, `ref_source`, `ad_title` in the
-  lead's campaign.
-- **Who answered?** Everything the page sends comes back as an echo with the id of the app it went through. Echoes of
-  apps in `human_apps` count as an answer of a person, those of other apps do not. People who answer in Meta's own inbox
-  may show as app 263902037430900 (page) or 1217981644879628 (Instagram): look at what arrives and list it. An echo
-  without an id counts as a person; set `unnamed_echoes = \"bot\"` if your bot's come without one.
-- Pictures, voices and the like are told of (`[image]`); an edited message is one more touch of the same lead.
-";

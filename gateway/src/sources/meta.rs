@@ -6,7 +6,7 @@
 //! - The webhook is set up by a GET: `hub.verify_token` must be the one that was agreed, `hub.challenge` is sent back.
 //! - One request holds several entries with several changes, up to 3 MB.
 
-use super::{Answer, Denied, JSON_TYPE, Refusal, Request, Setting, Value, json, signature, urlencoded};
+use super::{Answer, Denied, Refusal, Request, Setting, Value, json, signature, urlencoded};
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
 use http::Method;
@@ -14,34 +14,20 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-pub(super) const VERIFY_TOKEN: Setting = Setting {
-    name: "verify_token",
-    value: Value::Secret,
-    required: true,
-    expected: "the token that Meta repeats when the webhook is set up",
-};
+pub(super) const VERIFY_TOKEN: Setting =
+    Setting::required("verify_token", Value::Secret, "the token that Meta repeats when the webhook is set up");
 
 const SIGNATURE: &str = "x-hub-signature-256";
 
 pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    let genuine = if request.method == Method::GET { agreed(request, channel)? } else { signed(request, channel)? };
-    if genuine { Ok(()) } else { Err(Denied::Wrong) }
-}
-
-fn agreed(request: &Request, channel: &Channel) -> Result<bool, Denied> {
+    if request.method != Method::GET {
+        return signature::in_header(request, channel, SIGNATURE, |secret| sign(secret, &request.body));
+    }
     let token = channel.setting(VERIFY_TOKEN.name).ok_or(Denied::Misconfigured)?;
     let given = asked(request, "hub.verify_token").ok_or(Denied::Missing)?;
     let subscribes = asked(request, "hub.mode").as_deref() == Some("subscribe");
-    Ok(signature::same(token.as_bytes(), given.as_bytes()) && subscribes)
-}
-
-fn signed(request: &Request, channel: &Channel) -> Result<bool, Denied> {
-    if channel.secrets.is_empty() {
-        return Err(Denied::Misconfigured);
-    }
-    let given = request.header(SIGNATURE).ok_or(Denied::Missing)?;
-    let proves = |secret: &[u8]| signature::same(sign(secret, &request.body).as_bytes(), given.as_bytes());
-    Ok(signature::any(&channel.secrets, proves))
+    let agreed = signature::same(token.as_bytes(), given.as_bytes());
+    if agreed && subscribes { Ok(()) } else { Err(Denied::Wrong) }
 }
 
 fn asked(request: &Request, name: &str) -> Option<String> {
@@ -104,10 +90,7 @@ impl Entry<'_> {
 }
 
 pub(super) fn read(request: &Request) -> Result<Notice<'_>, Refusal> {
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
-    let notice: Notice<'_> = json::typed(&request.body)?;
+    let notice: Notice<'_> = json::typed(request.json()?)?;
     if notice.entry.is_empty() {
         return Err(Refusal::Unreadable("the request tells of nothing"));
     }

@@ -27,9 +27,9 @@ pub const SOURCE: Source = Source {
     proof: Proof::Secret,
     settings: &[
         meta::VERIFY_TOKEN,
-        Setting { name: PAGE_TOKEN, value: Value::Secret, required: true, expected: "the access token of the page" },
-        Setting { name: "graph_url", value: Value::Url, required: false, expected: "the address of the Graph API" },
-        Setting { name: "graph_version", value: Value::Text, required: false, expected: "a version like \"v24.0\"" },
+        Setting::required(PAGE_TOKEN, Value::Secret, "the access token of the page"),
+        Setting::optional("graph_url", Value::Url, "the address of the Graph API"),
+        Setting::optional("graph_version", Value::Text, "a version like \"v24.0\""),
         poll::PAGE,
         poll::FORMS,
         reconcile::EVERY,
@@ -39,7 +39,7 @@ pub const SOURCE: Source = Source {
     read,
     answer: meta::answer,
     sample,
-    help: HELP,
+    help: include_str!("meta_leads.md"),
 };
 
 pub(super) const PAGE_TOKEN: &str = "page_token";
@@ -131,33 +131,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let body = json!({"object": "page", "entry": [entry]});
     SampleRequest::json(&body).signed(|body| meta::header(channel, body))
 }
-
-const HELP: &str = "\
-# Meta lead ads (Facebook and Instagram)
-
-You need an app at developers.facebook.com and a page access token with `leads_retrieval`, `pages_manage_metadata`,
-`pages_show_list`, `pages_read_engagement` and `pages_manage_ads` (one made by a system user does not expire).
-
-1. In the channel set `secret` (the *app secret*), `verify_token` (any text of yours) and `page_token`.
-2. In the app: *Webhooks* → *Page* → *Subscribe*. Callback URL `{url}`, the same verify token. Meta asks once; the
-   gateway echoes its challenge.
-3. Tick the field `leadgen`.
-4. Subscribe the page, once:
-
-```sh
-curl -X POST \"https://graph.facebook.com/v24.0/<page id>/subscribed_apps\" \\
-  -d subscribed_fields=leadgen -d access_token=<page token>
-```
-
-5. Test: *Lead Ads Testing Tool*. Its made-up lead is fetched and counted as `meta_leads.test`; it becomes no lead. One
-   with contents of your own does.
-
-- The webhook says only which lead; name, phone and answers are fetched with `page_token`. While the Graph API cannot
-  be asked (a dead token, a limit) Meta hears 503 and sends again for up to 36 hours.
-- Every 15 minutes (`reconcile`) Graph is asked for the leads of the last 48 hours, so that what the webhook did not
-  bring comes too, once. All active forms of the page are asked; `forms = [\"<form id>\"]` names them instead, and needs no
-  `pages_manage_ads`. `page_id` is needed where `page_token` is not the page's own.
-- `graph_version` (default `v24.0`) and `graph_url` (default `https://graph.facebook.com`) say which API is asked.
-- Campaign, ad set and ad are kept in the lead's campaign. Questions of your own are kept in the attributes; `fields`
-  makes one of them a field: `fields = { city = \"which_town?\" }`.
-";

@@ -13,19 +13,14 @@ use std::borrow::Cow;
 
 pub(crate) const POLL: Poll = Poll { begin };
 
-pub(super) const PAGE: Setting = Setting {
-    name: "page_id",
-    value: Value::Text,
-    required: false,
-    expected: "the id of the page, if page_token is not the page's own token",
-};
+pub(super) const PAGE: Setting =
+    Setting::optional("page_id", Value::Text, "the id of the page, if page_token is not the page's own token");
 
-pub(super) const FORMS: Setting = Setting {
-    name: "forms",
-    value: Value::Texts,
-    required: false,
-    expected: "ids of lead forms that are asked for what the webhook lost, all active ones of the page if not set",
-};
+pub(super) const FORMS: Setting = Setting::optional(
+    "forms",
+    Value::Texts,
+    "ids of lead forms that are asked for what the webhook lost, all active ones of the page if not set",
+);
 
 /// What Graph gives at most in one answer, by its own word.
 const PER_PAGE: &str = "100";

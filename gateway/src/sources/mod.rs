@@ -1,8 +1,8 @@
 //! How does one provider's request become signals?
 //!
 //! A source is one row of [`SOURCES`]: pure, synchronous functions in one file. Limits, metrics, the journal and the
-//! answer on the wire are shared code around them. A new source touches three files: its own, this table, its
-//! fixtures in `tests/fixtures/sources/<name>/`.
+//! answer on the wire are shared code around them. A new source is its file, the steps for people beside it, a row of
+//! this table, and its fixtures in `tests/fixtures/sources/<name>/`.
 //!
 //! Beside the sources lie the readers they share: [`json`], [`urlencoded`] and [`multipart`] turn a body into ordered
 //! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`phases`] into calls,
@@ -170,7 +170,7 @@ pub struct Source {
     pub answer: fn(&Request, &Channel, uid: Option<&str>) -> Answer,
     /// A request as this provider would send it, signed: for `leadgate send` and for tests.
     pub sample: fn(&Channel, &Sample, At) -> SampleRequest,
-    /// What to paste where, in Markdown.
+    /// What to paste where, in Markdown: the file of this name beside the source.
     pub help: &'static str,
 }
 
@@ -195,6 +195,16 @@ pub struct Setting {
     pub required: bool,
     /// What belongs there, as a mistake would name it: `the token that Meta echoes when a webhook is set up`.
     pub expected: &'static str,
+}
+
+impl Setting {
+    pub(crate) const fn optional(name: &'static str, value: Value, expected: &'static str) -> Self {
+        Self { name, value, required: false, expected }
+    }
+
+    pub(crate) const fn required(name: &'static str, value: Value, expected: &'static str) -> Self {
+        Self { name, value, required: true, expected }
+    }
 }
 
 /// What stands behind a key.
@@ -295,6 +305,11 @@ impl Request {
 
     fn is(&self, media_type: &str) -> bool {
         self.media_type().eq_ignore_ascii_case(media_type)
+    }
+
+    /// The body of a provider that sends JSON and nothing else.
+    fn json(&self) -> Result<&[u8], Refusal> {
+        if self.is(JSON_TYPE) { Ok(&self.body) } else { Err(Refusal::MediaType) }
     }
 
     /// The query of a GET, a form with flat names, or JSON.

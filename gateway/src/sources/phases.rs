@@ -19,20 +19,18 @@ pub(super) const LONGEST: usize = 1024;
 
 /// Providers that tell of a leg only that we placed it: to one of our people, because a customer called, or to a
 /// customer?
-pub(super) const OUTBOUND_LEGS: Setting = Setting {
-    name: "outbound_legs",
-    value: Kind::Word(&["agents", "customers"]),
-    required: false,
-    expected: "whom the application calls: \"agents\" when a customer rings, or \"customers\"",
-};
+pub(super) const OUTBOUND_LEGS: Setting = Setting::optional(
+    "outbound_legs",
+    Kind::Word(&["agents", "customers"]),
+    "whom the application calls: \"agents\" when a customer rings, or \"customers\"",
+);
 
 /// Where it is on, an answered leg waits for the word of the detection.
-pub(super) const MACHINE_DETECTION: Setting = Setting {
-    name: "machine_detection",
-    value: Kind::Word(&["off", "on"]),
-    required: false,
-    expected: "\"on\" where the application has calls checked for answering machines, else \"off\"",
-};
+pub(super) const MACHINE_DETECTION: Setting = Setting::optional(
+    "machine_detection",
+    Kind::Word(&["off", "on"]),
+    "\"on\" where the application has calls checked for answering machines, else \"off\"",
+);
 
 pub(super) fn calls_customers(channel: &Channel) -> bool {
     channel.setting(OUTBOUND_LEGS.name) == Some("customers")

@@ -25,7 +25,7 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("plivo.md"),
 };
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
@@ -145,21 +145,3 @@ fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
     fields.extend(sample.name.as_deref().map(|name| ("CallerName", name)));
     SampleRequest::form(&fields).with(plivo_proof::headers(channel, &fields, &sample.nonce))
 }
-
-const HELP: &str = "\
-# Plivo phone numbers
-
-leadgate listens; it does not steer the call. Your answer URL and its XML stay where they are.
-
-1. `secret`: the Auth Token of the account (of the subaccount, if the number is one's). While rotating, list both.
-2. `gateway.public_url` must be the address Plivo calls, because Plivo signs it.
-3. In the application, set **Hangup URL** to `{url}` (POST). It tells of missed calls too.
-4. In your XML, `<Dial callbackUrl=\"{url}\" callbackMethod=\"POST\">`, so that leadgate learns who answered, and when.
-   `<Record callbackUrl=\"{url}\">` if you record.
-5. `<Dial action=\"{url}\" redirect=\"false\">` works too, but does not say who answered.
-6. An account that still signs with V2 needs `signature = \"v2\"`. V2 covers the address only and not what is said, so
-   give such a channel a `url_key`.
-
-To try it, call the number. What stops the clock is a leg that a `<Dial>` connected; your own greeting does not. A
-person is matched by `DialBLegTo`: a phone, or `sip:ivan@phone.plivo.com` by the name `ivan`.
-";

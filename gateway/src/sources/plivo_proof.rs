@@ -16,12 +16,11 @@ use data_encoding::BASE64;
 use http::Method;
 use std::borrow::Cow;
 
-pub(super) const VERSION: Setting = Setting {
-    name: "signature",
-    value: Value::Word(&["v3", "v2"]),
-    required: false,
-    expected: "\"v3\", or \"v2\" for an account that does not sign with V3 yet",
-};
+pub(super) const VERSION: Setting = Setting::optional(
+    "signature",
+    Value::Word(&["v3", "v2"]),
+    "\"v3\", or \"v2\" for an account that does not sign with V3 yet",
+);
 
 const V3: &str = "x-plivo-signature-v3";
 const MAIN_V3: &str = "x-plivo-signature-ma-v3";
@@ -29,9 +28,7 @@ const V2: &str = "x-plivo-signature-v2";
 const MOST_SIGNATURES: usize = 8;
 
 pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    if channel.secrets.is_empty() {
-        return Err(Denied::Misconfigured);
-    }
+    signature::required(channel)?;
     let (names, nonce) = headers_of(channel);
     let nonce = request.header(nonce).ok_or(Denied::Missing)?;
     let given: Vec<&str> = names.iter().filter_map(|name| request.header(name)).collect();
@@ -43,11 +40,10 @@ pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied>
         return Err(Denied::Missing);
     }
     let signed = if is_v2(channel) { bare(&request.url).to_owned() } else { base(request)? + "." };
-    let genuine = signature::any(&channel.secrets, |secret| {
+    signature::prove(channel, |secret| {
         let proof = proof(secret, &signed, nonce);
         given.iter().fold(false, |genuine, given| signature::same(proof.as_bytes(), given.as_bytes()) | genuine)
-    });
-    if genuine { Ok(()) } else { Err(Denied::Wrong) }
+    })
 }
 
 fn is_v2(channel: &Channel) -> bool {

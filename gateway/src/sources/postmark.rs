@@ -6,11 +6,12 @@
 //! From the vendor's documentation of the inbound webhook and the fixtures of django-anymail.
 
 use super::carried::{self, Carried, Head};
+
 use super::multipart::{describe_file, plain_name};
+
 use super::verdicts::{self, Verdicts};
-use super::{
-    Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail, shown,
-};
+
+use super::{Answer, BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail, shown};
 use crate::channel::Channel;
 use http::Method;
 use lead::entry::Kind;
@@ -29,9 +30,10 @@ pub const SOURCE: Source = Source {
     methods: &[Method::POST],
     verify: shown::verify,
     read,
-    answer,
+    // 403 would stop what is sent again.
+    answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("postmark.md"),
 };
 
 #[derive(Default, Deserialize)]
@@ -100,10 +102,7 @@ struct File<'a> {
 }
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
-    let inbound: Inbound<'_> = json::typed(&request.body)?;
+    let inbound: Inbound<'_> = json::typed(request.json()?)?;
     if inbound.record_type.as_ref().is_some_and(|kind| kind != "Inbound") {
         return Ok(Reading::ignored("postmark.other_event"));
     }
@@ -188,11 +187,6 @@ fn files(inbound: &Inbound<'_>) -> Vec<serde_json::Value> {
     inbound.attachments.iter().map(file).collect()
 }
 
-/// 403 would stop what is sent again.
-fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
-    Answer::Accepted
-}
-
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let body = serde_json::json!({
         "MessageID": sample.nonce,
@@ -202,25 +196,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     });
     SampleRequest::json(&body).with(shown::header(channel))
 }
-
-const HELP: &str = "\
-# Postmark inbound
-
-1. `secret`: a long random password. `address`: the mailbox that customers write to; let it forward to the address of
-   your inbound stream, or point the MX record of its host to Postmark.
-2. In the server's *Inbound stream → Settings* enter as webhook the URL below, with the password in front of the host:
-   `https://leadgate:<secret>@…`
-
-```
-{url}
-```
-
-   Instead of a password you may set `url_key`, which becomes part of the URL.
-3. Tick **Include raw email content in JSON payload**: attached and odd mails read best that way.
-4. `own_emails`: the mailboxes of your staff and the senders of your sites' form mail; none of them is ever taken for a
-   customer.
-5. Press **Check**: it is answered 200 and counted, and makes no lead. Then send a real mail.
-
-Postmark sends a mail again up to ten times over ten hours while it does not hear 200. It takes mails of up to 35 MB,
-which become half as large again on their way: for such set `mail = \"64MiB\"` in `[limits]`.
-";

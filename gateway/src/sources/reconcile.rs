@@ -10,12 +10,8 @@ use chrono::DateTime;
 use lead::time::At;
 
 /// How often a provider with a [`Poll`] is asked.
-pub(crate) const EVERY: Setting = Setting {
-    name: "reconcile",
-    value: Value::Span,
-    required: false,
-    expected: "how often leadgate asks for what the webhook lost, 15m if not set",
-};
+pub(crate) const EVERY: Setting =
+    Setting::optional("reconcile", Value::Span, "how often leadgate asks for what the webhook lost, 15m if not set");
 
 /// A provider's list.
 #[derive(Debug)]

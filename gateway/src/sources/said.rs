@@ -78,12 +78,8 @@ pub(super) fn recording(channel: &Channel, id: &str) -> Option<String> {
 }
 
 /// The setting of providers that write the account's time and not its zone.
-pub(super) const TIME_ZONE: Setting = Setting {
-    name: "time_zone",
-    value: Value::Text,
-    required: false,
-    expected: "the time zone of the account at the provider, like \"Europe/Moscow\"",
-};
+pub(super) const TIME_ZONE: Setting =
+    Setting::optional("time_zone", Value::Text, "the time zone of the account at the provider, like \"Europe/Moscow\"");
 
 /// The moment that a clock of the account showed, where we know its zone.
 pub(super) fn local(channel: &Channel, text: &str) -> Option<At> {

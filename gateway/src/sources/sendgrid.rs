@@ -36,17 +36,16 @@ pub const SOURCE: Source = Source {
     methods: &[Method::POST],
     verify,
     read,
-    answer,
+    answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("sendgrid.md"),
 };
 
-const PUBLIC_KEY: Setting = Setting {
-    name: "public_key",
-    value: Value::Text,
-    required: false,
-    expected: "the public key of the security policy, as SendGrid shows it: base64 that begins with MFkw",
-};
+const PUBLIC_KEY: Setting = Setting::optional(
+    "public_key",
+    Value::Text,
+    "the public key of the security policy, as SendGrid shows it: base64 that begins with MFkw",
+);
 const SIGNATURE: &str = "x-twilio-email-event-webhook-signature";
 const TIMESTAMP: &str = "x-twilio-email-event-webhook-timestamp";
 /// SendGrid tries for three days.
@@ -70,7 +69,7 @@ fn signed(request: &Request, key: &str, proof: &str, timestamp: &str) -> Result<
     let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key);
     key.verify(&whole, &proof).map_err(|_| Denied::Wrong)?;
     let signed_at = signature::moment(timestamp).ok_or(Denied::Wrong)?;
-    if signature::is_fresh(signed_at, request.received_at, OLDEST) { Ok(()) } else { Err(Denied::Stale) }
+    signature::fresh(signed_at, request, OLDEST)
 }
 
 /// The point in a `SubjectPublicKeyInfo` of P-256 (RFC 5480), which is always written in the same bytes before it.
@@ -99,8 +98,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if let Some(raw) = posted.take("email") {
         return mail::letter(&Carried { raw, ..carried }, channel);
     }
-    let raw = Cow::Owned(apart(&posted));
-    mail::letter(&Carried { raw, files: posted.files.clone(), ..carried }, channel)
+    mail::letter(&Carried { raw: Cow::Owned(apart(&posted)), files: posted.files.clone(), ..carried }, channel)
 }
 
 #[derive(Default, Deserialize)]
@@ -143,10 +141,6 @@ fn verdicts(posted: &Posted<'_>) -> Verdicts {
     Verdicts { spf: verdicts::word(&said("SPF")), dkim: verdicts::best(words), dmarc: None }
 }
 
-fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
-    Answer::Accepted
-}
-
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let to = channel.address.as_deref().unwrap_or("sales@company.example");
     let from = sample.email();
@@ -154,29 +148,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let mail = mail::written(channel, sample, now);
     SampleRequest::multipart(&[("email", &mail), ("envelope", &envelope)]).with(shown::header(channel))
 }
-
-const HELP: &str = "\
-# SendGrid Inbound Parse
-
-1. Point the MX record of the receiving host to `mx.sendgrid.net`.
-2. In *Settings → Inbound Parse* add the host with the destination
-
-```
-{url}
-```
-
-   and tick **POST the raw, full MIME message**. Without the tick the mail is read from SendGrid's own fields.
-3. Protect it with one of these, or several:
-   - `url_key`: becomes part of the URL above;
-   - `secret`: a password, entered in the URL as `https://leadgate:<secret>@…`;
-   - `public_key`: make a security policy with signatures (`POST /v3/user/webhooks/security/policies`, then put it on the
-     parse setting) and copy the public key SendGrid returns. Then only signed requests, or those that show `secret`,
-     are taken.
-4. `address`: the mailbox that customers write to. `own_emails`: the mailboxes of your staff and the senders of your
-   sites' form mail; none of them is ever taken for a customer.
-5. Test it: send a mail to any address of the host.
-
-SendGrid sends again for three days while it hears 5xx, and drops a mail at once when it hears 4xx: a wrong password or
-key loses mail, so test after every change. It takes mails of up to 30 MB: set `mail = \"32MiB\"` in `[limits]`, or the
-largest are lost.
-";

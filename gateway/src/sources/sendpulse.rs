@@ -30,17 +30,16 @@ pub const SOURCE: Source = Source {
     methods: &[Method::POST],
     verify: shown::verify,
     read,
-    answer,
+    answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("sendpulse.md"),
 };
 
-const OUTGOING: Setting = Setting {
-    name: "outgoing",
-    value: Value::Word(&["bot", "people"]),
-    required: false,
-    expected: "who writes what goes out: \"bot\", or \"people\" where every outgoing message is a colleague's",
-};
+const OUTGOING: Setting = Setting::optional(
+    "outgoing",
+    Value::Word(&["bot", "people"]),
+    "who writes what goes out: \"bot\", or \"people\" where every outgoing message is a colleague's",
+);
 const MOST_EVENTS: usize = 1000;
 const NAMES: &Names = &[
     ("contact.last_message", "message"),
@@ -51,12 +50,9 @@ const NAMES: &Names = &[
 ];
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
     let mut reading = Reading::default();
     let mut unreadable = None;
-    for item in items(&request.body)? {
+    for item in items(request.json()?)? {
         match event(item, channel) {
             Ok(Said::Signal(read)) => reading.signals.push(*read),
             Ok(Said::Nothing(what)) => reading.ignored.push(what),
@@ -180,10 +176,6 @@ fn moment(number: &str) -> Option<At> {
     Some(if number < MILLIS { At::from_secs(number) } else { At::from_secs(number / 1000) })
 }
 
-fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
-    Answer::Accepted
-}
-
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let contact = serde_json::json!({
         "id": sample.nonce,
@@ -202,26 +194,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     }]);
     SampleRequest::json(&body).with(shown::header(channel))
 }
-
-const HELP: &str = "\
-# SendPulse
-
-SendPulse signs nothing, so set `url_key`: it becomes part of the URL, which nobody else then knows. (With `secret`
-instead, end the URL with `?key=<secret>`.)
-
-**Chatbots.** *Bot settings → Webhooks*: enter the URL and tick *Bot subscription*, *Incoming messages* and *Outbound
-messages* (a paid feature). Or put *Action → Send webhook* into a flow, where you know what the person wants.
-
-```
-{url}
-```
-
-**Mailing lists.** *Service settings → Webhooks*: the same URL for the event *New subscriber*.
-
-- `outgoing = \"people\"`: every outgoing message was written by a colleague, so the first one stops the clock. Leave it
-  out where the bot writes too: SendPulse does not tell them apart.
-- The contact's variables are read like fields of a form (`phone`, `utm_source` …); the rest is kept as attributes.
-- Clicks, unsubscribing, blocking and comments under posts are counted and left alone.
-
-Test it: write to the bot.
-";

@@ -37,9 +37,9 @@ pub const SOURCE: Source = Source {
     methods: &[Method::POST],
     verify,
     read,
-    answer,
+    answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("ses.md"),
 };
 
 /// Amazon signs; a sample, which cannot, shows the secret.
@@ -197,10 +197,6 @@ fn judged(reading: &mut Reading, receipt: &Receipt<'_>) {
     }
 }
 
-fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
-    Answer::Accepted
-}
-
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let message = json!({
         "notificationType": "Received",
@@ -216,27 +212,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     });
     SampleRequest::post("text/plain; charset=UTF-8", envelope.to_string()).with(shown::header(channel))
 }
-
-const HELP: &str = "\
-# Amazon SES
-
-1. Make a **standard topic** in Amazon SNS, in the region where SES receives your mail. `topics`: its ARN, in a list.
-   Prefer signature version 2 for it (`SignatureVersion = 2`); both are understood.
-2. In SES, *Email receiving → Rule sets*, make a rule for the mailbox with the action **Publish to Amazon SNS topic**,
-   that topic, and the encoding **Base64** (with UTF-8 Amazon spoils letters of other charsets).
-3. `address`: the mailbox that customers write to. `own_emails`: the mailboxes of your staff and the senders of your
-   sites' form mail; none of them is ever taken for a customer.
-4. Subscribe to the topic with the protocol **HTTPS**, *raw message delivery* off (it would lose the signature), and
-   the endpoint
-
-```
-{url}
-```
-
-   The subscription confirms itself within seconds; until then SNS shows it as pending. The gateway must be able to
-   reach `sns.<region>.amazonaws.com` on port 443.
-5. Test it: send a mail to the mailbox. For `leadgate send` set a `secret` too; Amazon does not need it.
-
-A mail over 150 KB does not fit through SNS: Amazon returns it to its sender, unless a rule with an S3 action takes it,
-and then only its head arrives here. SNS sends again for at most an hour.
-";

@@ -8,17 +8,23 @@ use data_encoding::BASE64;
 
 /// For a source that nobody may knock at without a secret or a key of its address.
 pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    match (channel.secrets.is_empty(), channel.url_key.is_some()) {
-        (false, _) => prove(request, channel),
-        (true, true) => Ok(()),
-        (true, false) => Err(Denied::Misconfigured),
+    if by_address(channel) {
+        return Ok(());
     }
+    signature::required(channel)?;
+    prove(request, channel)
+}
+
+/// Is the key of its address all that is to be shown?
+pub(super) fn by_address(channel: &Channel) -> bool {
+    channel.secrets.is_empty() && channel.url_key.is_some()
 }
 
 /// Is one of the channel's secrets shown?
 pub(super) fn prove(request: &Request, channel: &Channel) -> Result<(), Denied> {
     let given = given(request)?;
-    if signature::is_secret(&channel.secrets, &given) { Ok(()) } else { Err(Denied::Wrong) }
+    let is_secret = signature::any(&channel.secrets, |secret| signature::same(secret, &given));
+    if is_secret { Ok(()) } else { Err(Denied::Wrong) }
 }
 
 fn given(request: &Request) -> Result<Vec<u8>, Denied> {

@@ -1,5 +1,7 @@
 //! How is a proof compared? In constant time, against every secret that is valid while one is being rotated.
 
+use super::{Denied, Request};
+use crate::channel::Channel;
 use hmac::{Hmac, KeyInit, Mac};
 use lead::time::At;
 use secrecy::{ExposeSecret, SecretString};
@@ -36,10 +38,13 @@ pub(super) fn any(secrets: &[SecretString], proves: impl Fn(&[u8]) -> bool) -> b
     secrets.iter().fold(false, |proven, secret| proves(secret.expose_secret().as_bytes()) | proven)
 }
 
-/// Was it signed lately? Clocks may differ by five minutes; `oldest` is how long the sender tries.
-pub(super) fn is_fresh(signed_at: At, now: At, oldest: Duration) -> bool {
-    const AHEAD: Duration = Duration::from_secs(5 * 60);
-    signed_at >= now.minus(oldest) && signed_at.minus(AHEAD) <= now
+/// By how much two clocks may differ: the window of every provider that signs anew for each try.
+pub(super) const CLOCKS: Duration = Duration::from_secs(5 * 60);
+
+/// Was it signed lately? `oldest` is how long the sender tries with one signature.
+pub(super) fn fresh(signed_at: At, request: &Request, oldest: Duration) -> Result<(), Denied> {
+    let now = request.received_at;
+    if signed_at >= now.minus(oldest) && signed_at.minus(CLOCKS) <= now { Ok(()) } else { Err(Denied::Stale) }
 }
 
 /// The moment that a count of seconds means; none for what no clock of this age would show.
@@ -48,9 +53,32 @@ pub(super) fn moment(seconds: &str) -> Option<At> {
     seconds.map(At::from_secs)
 }
 
-/// Is `given` itself one of the valid secrets?
-pub(super) fn is_secret(secrets: &[SecretString], given: &[u8]) -> bool {
-    any(secrets, |secret| same(secret, given))
+/// Does a header hold what one of the channel's secrets makes of the request?
+pub(super) fn in_header<T: AsRef<[u8]>>(
+    request: &Request,
+    channel: &Channel,
+    name: &str,
+    expected: impl Fn(&[u8]) -> T,
+) -> Result<(), Denied> {
+    required(channel)?;
+    let given = request.header(name).ok_or(Denied::Missing)?;
+    prove(channel, |secret| same(expected(secret).as_ref(), given.as_bytes()))
+}
+
+/// Is what the sender shows one of the channel's secrets?
+pub(super) fn shown(channel: &Channel, given: impl AsRef<[u8]>) -> Result<(), Denied> {
+    prove(channel, |secret| same(secret, given.as_ref()))
+}
+
+/// Does one of the channel's secrets prove it?
+pub(super) fn prove(channel: &Channel, proves: impl Fn(&[u8]) -> bool) -> Result<(), Denied> {
+    required(channel)?;
+    if any(&channel.secrets, proves) { Ok(()) } else { Err(Denied::Wrong) }
+}
+
+/// Without a secret nothing can be told; the configuration should not have come so far.
+pub(super) fn required(channel: &Channel) -> Result<(), Denied> {
+    if channel.secrets.is_empty() { Err(Denied::Misconfigured) } else { Ok(()) }
 }
 
 /// The secret that signs samples: the current one.
@@ -84,8 +112,9 @@ mod tests {
     #[test]
     fn while_a_secret_is_rotated_both_are_valid() {
         let secrets = ["new".to_owned().into(), "old".to_owned().into()];
-        assert!(is_secret(&secrets, b"new") && is_secret(&secrets, b"old"));
-        assert!(!is_secret(&secrets, b"older"));
-        assert!(!is_secret(&[], b""));
+        let is_one = |given: &[u8]| any(&secrets, |secret| same(secret, given));
+        assert!(is_one(b"new") && is_one(b"old"));
+        assert!(!is_one(b"older"));
+        assert!(!any(&[], |_| true));
     }
 }

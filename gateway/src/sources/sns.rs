@@ -22,18 +22,16 @@ use x509_parser::oid_registry::OID_PKCS1_RSAENCRYPTION;
 use x509_parser::pem::parse_x509_pem;
 use x509_parser::time::ASN1Time;
 
-pub(super) const TOPICS: Setting = Setting {
-    name: "topics",
-    value: Value::Texts,
-    required: true,
-    expected: "the topics that are ours, like [\"arn:aws:sns:eu-west-1:123456789012:mail\"]",
-};
-pub(super) const HOSTS: Setting = Setting {
-    name: "sns_hosts",
-    value: Value::Texts,
-    required: false,
-    expected: "the hosts of Amazon SNS, where they are not sns.<region>.amazonaws.com",
-};
+pub(super) const TOPICS: Setting = Setting::required(
+    "topics",
+    Value::Texts,
+    "the topics that are ours, like [\"arn:aws:sns:eu-west-1:123456789012:mail\"]",
+);
+pub(super) const HOSTS: Setting = Setting::optional(
+    "sns_hosts",
+    Value::Texts,
+    "the hosts of Amazon SNS, where they are not sns.<region>.amazonaws.com",
+);
 
 const KIND: &str = "x-amz-sns-message-type";
 /// The timestamp is that of the publication. SNS tries for an hour; what comes later is an old request sent again.
@@ -85,7 +83,8 @@ pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied>
     let signature = envelope.get("Signature").and_then(|said| LINES.decode(said.as_bytes()).ok());
     let (signature, algorithm) = (signature.ok_or(Denied::Wrong)?, algorithm(&envelope).ok_or(Denied::Wrong)?);
     let at = envelope.get("SigningCertURL").filter(|url| is_certificate(url, channel)).ok_or(Denied::Wrong)?;
-    fresh(&envelope, request.received_at)?;
+    let signed_at = envelope.get("Timestamp").and_then(At::parse).ok_or(Denied::Wrong)?;
+    signature::fresh(signed_at, request, OLDEST)?;
     let Some(certificate) = request.documents.get(at) else {
         return Err(Denied::Needs(Needed { url: at.to_owned(), shown: None, lasting: true }));
     };
@@ -106,11 +105,6 @@ fn algorithm(envelope: &Envelope<'_>) -> Option<&'static dyn VerificationAlgorit
         "2" => Some(&RSA_PKCS1_2048_8192_SHA256),
         _ => None,
     }
-}
-
-fn fresh(envelope: &Envelope<'_>, now: At) -> Result<(), Denied> {
-    let at = envelope.get("Timestamp").and_then(At::parse).ok_or(Denied::Wrong)?;
-    if signature::is_fresh(at, now, OLDEST) { Ok(()) } else { Err(Denied::Stale) }
 }
 
 fn is_certificate(url: &str, channel: &Channel) -> bool {

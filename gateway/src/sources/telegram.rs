@@ -7,14 +7,17 @@
 //! a location that is shared live comes as an edit every few seconds.
 
 use super::fields::{self, attribute};
+
 use super::talk::{self, Told};
+
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
-    number, signature,
+    Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, number, signature,
 };
 use crate::channel::Channel;
 use http::{Method, StatusCode};
+
 use lead::entry::{Handle, Kind, Touch};
+
 use lead::text::cut;
 use lead::time::At;
 use serde::Deserialize;
@@ -32,19 +35,15 @@ pub const SOURCE: Source = Source {
     methods: &[Method::POST],
     verify,
     read,
-    answer,
+    answer: |_, _, _| Answer::Empty,
     sample,
-    help: HELP,
+    help: include_str!("telegram.md"),
 };
 
 const TOKEN: &str = "x-telegram-bot-api-secret-token";
 
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    if channel.secrets.is_empty() {
-        return Err(Denied::Misconfigured);
-    }
-    let given = request.header(TOKEN).ok_or(Denied::Missing)?;
-    if signature::is_secret(&channel.secrets, given.as_bytes()) { Ok(()) } else { Err(Denied::Wrong) }
+    signature::in_header(request, channel, TOKEN, <[u8]>::to_vec)
 }
 
 #[derive(Deserialize)]
@@ -124,10 +123,7 @@ struct Contact<'a> {
 }
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
-    let update: Update<'_> = json::typed(&request.body)?;
+    let update: Update<'_> = json::typed(request.json()?)?;
     let id = Some((update.update_id.to_string(), "update".to_owned()));
     let business = update.business_message.is_some() || update.edited_business_message.is_some();
     let said = update.message.as_ref().or(update.business_message.as_ref());
@@ -254,10 +250,6 @@ fn media(message: &Message<'_>) -> Option<&'static str> {
     kinds.into_iter().find(|(part, _)| part.is_some()).map(|(_, name)| name)
 }
 
-fn answer(_: &Request, _: &Channel, _: Option<&str>) -> Answer {
-    Answer::Empty
-}
-
 fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let number = sample.number();
     let user = number % 1_000_000_000;
@@ -275,23 +267,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let secret = signature::current(&channel.secrets).map(|secret| (TOKEN.to_owned(), secret.to_owned()));
     SampleRequest::json(&body).with(secret).answered(StatusCode::NO_CONTENT)
 }
-
-const HELP: &str = "\
-# Telegram bot
-
-1. Make a bot with @BotFather and note its token.
-2. `secret`: any 1 to 256 characters of `A-Z a-z 0-9 _ -`; make it long and random.
-3. Tell Telegram where to post, once:
-
-```sh
-curl \"https://api.telegram.org/bot<token>/setWebhook\" -d url={url} -d secret_token=<secret> \\
-  -d 'allowed_updates=[\"message\",\"edited_message\",\"business_message\",\"edited_business_message\"]'
-```
-
-- A link `https://t.me/<bot>?start=spring` puts `spring` into the lead's campaign as `start`.
-- Ask for the phone with a `request_contact` button; only the sender's own card counts.
-- With Telegram Business connected, the owner's own messages count as the first human answer; automatic greetings and
-  bots do not.
-- A text that the customer edits is one more touch of the same lead, marked `edited`, so a corrected phone is not lost.
-- Groups, channels and button presses are counted and left alone.
-";

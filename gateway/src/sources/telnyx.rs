@@ -33,15 +33,11 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("telnyx.md"),
 };
 
-const NUMBERS: Setting = Setting {
-    name: "numbers",
-    value: Value::Texts,
-    required: false,
-    expected: "a list of your further numbers that the same application answers",
-};
+const NUMBERS: Setting =
+    Setting::optional("numbers", Value::Texts, "a list of your further numbers that the same application answers");
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if request.is(FORM_TYPE) {
@@ -195,24 +191,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let signed = SampleRequest::json(&event).signed(|body| telnyx_proof::headers(channel, body, now));
     signed.answered(StatusCode::NO_CONTENT)
 }
-
-const HELP: &str = "\
-# Telnyx phone numbers
-
-leadgate listens; it does not steer the call. Your Call Control or TeXML application stays where it is.
-
-1. `public_key = [\"…\"]`: Portal → Keys & Credentials → Public Key. While Telnyx changes it, list both.
-2. `address`: your number, in full, and `numbers = [\"…\"]` for others that the same application answers. Telnyx does
-   not say the direction of every event; a leg to one of these is the customer's.
-3. Call Control: let your application pass each webhook on to `{url}`, body and the two `telnyx-` headers untouched and
-   within five minutes; or, where Telnyx steers the call by itself, set the **Webhook URL** of the application to `{url}`
-   (API v2).
-4. TeXML: `statusCallback=\"{url}\"` on the application and on the `<Number>` and `<Sip>` inside `<Dial>`;
-   `recordingStatusCallback=\"{url}\"` if you record.
-5. `machine_detection = \"on\"` if your application has the legs it places checked for answering machines;
-   `outbound_legs = \"customers\"` if it calls customers instead of ringing your people when a customer calls.
-6. `secret` (optional): lets `leadgate send` make a genuine sample. To try it with Telnyx, call the number.
-
-What stops the clock is a leg to one of your people that was answered, or a bridge. Your own greeting does not. A
-person is matched by the leg's `to`: a phone, or `sip:101@…` by the extension `101`.
-";

@@ -13,7 +13,7 @@ use super::renamed;
 use super::said;
 use super::{
     Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest,
-    Setting, Source, Value, json, signature, submission, urlencoded,
+    Setting, Source, Value, json, shown, signature, submission, urlencoded,
 };
 use crate::channel::Channel;
 use http::Method;
@@ -35,15 +35,11 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("tilda.md"),
 };
 
-const KEY_NAME: Setting = Setting {
-    name: "api_key_name",
-    value: Value::Text,
-    required: false,
-    expected: "the name of the API key in Tilda, \"api_key\" if not set",
-};
+const KEY_NAME: Setting =
+    Setting::optional("api_key_name", Value::Text, "the name of the API key in Tilda, \"api_key\" if not set");
 
 const NAMES: [(&str, &str); 3] = [("tranid", ""), ("COOKIES", ""), ("cookies", "")];
 const MOST_COOKIES: usize = 200;
@@ -54,22 +50,15 @@ fn key_name(channel: &Channel) -> &str {
 
 /// The key in the head or in the body; without one, the address itself.
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    if channel.secrets.is_empty() {
-        return if channel.url_key.is_some() { Ok(()) } else { Err(Denied::Misconfigured) };
-    }
-    if is_test(request) {
+    if shown::by_address(channel) || is_test(request) {
         return Ok(());
     }
     let bearer = || request.header("authorization")?.strip_prefix("Bearer ");
     if let Some(shown) = request.header(key_name(channel)).or_else(bearer) {
-        return is_key(channel, shown);
+        return signature::shown(channel, shown);
     }
     let fields = fields(request).map_err(|_| Denied::Wrong)?;
-    is_key(channel, said::only(&fields, key_name(channel)).ok_or(Denied::Wrong)?)
-}
-
-fn is_key(channel: &Channel, shown: &str) -> Result<(), Denied> {
-    if signature::is_secret(&channel.secrets, shown.as_bytes()) { Ok(()) } else { Err(Denied::Wrong) }
+    signature::shown(channel, said::only(&fields, key_name(channel)).ok_or(Denied::Wrong)?)
 }
 
 /// Nothing follows from it, so nobody has to prove it.
@@ -138,21 +127,3 @@ fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
     fields.extend(signature::current(&channel.secrets).map(|secret| (key_name(channel), secret)));
     SampleRequest::form(&fields)
 }
-
-const HELP: &str = "\
-# Tilda
-
-1. In Tilda open **Настройки сайта → Формы → Webhook**, press **Добавить** and paste `{url}`. Tilda tries the address
-   out at once; leadgate answers and keeps nothing of the trial.
-2. Protect it: set the channel's `url_key` (it becomes part of the address), or an **API key** in the webhook's
-   settings: its value is the channel's `secret`, its name goes into `api_key_name` (`api_key` if not set), and it may
-   travel as a header or as a field.
-3. Tick **Посылать Cookies**: the analytics ids and the campaign in them then stand in the lead.
-4. In each form (**Контент блока → Куда отправлять данные**) tick the new webhook and publish the pages.
-5. Test: fill the form in on the published page.
-
-- Names of fields are the *имена переменных* of the form: `Name`, `Phone`, `Email`, `Textarea` and many others are
-  understood, also Russian ones. For odd names set `fields`, as in `fields = { phone = \"Mobile_2\" }`.
-- Tilda tries three times within two minutes; a post that comes again is recognised by its `tranid`.
-- A cart arrives with its payment as an attribute.
-";

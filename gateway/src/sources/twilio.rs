@@ -33,7 +33,7 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("twilio.md"),
 };
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
@@ -232,21 +232,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let proof = signature::current(&channel.secrets).map(sign);
     SampleRequest::form(&fields).with(proof).answered(StatusCode::NO_CONTENT)
 }
-
-const HELP: &str = "\
-# Twilio phone numbers
-
-leadgate listens; it does not steer the call. Your TwiML stays where it is and tells leadgate what happens.
-
-1. `secret`: the account's Auth Token (or the secret of a SharedKey). While rotating, list both.
-2. `gateway.public_url` must be the address Twilio calls, because Twilio signs it.
-3. On the number, set **Call status changes** to `{url}` (POST).
-4. In your TwiML, on the `<Number>`, `<Sip>` or `<Client>` inside `<Dial>`, so that leadgate learns who answered:
-   `statusCallback=\"{url}\" statusCallbackEvent=\"initiated ringing answered completed\"`.
-5. If you record: `recordingStatusCallback=\"{url}\"` on `<Dial>`.
-6. `<Dial action=\"{url}\">` works too, but then leadgate's empty answer ends the call after the dial.
-
-What stops the clock is a child leg that was answered by a person or a `<Dial>` that completed. Your own greeting,
-menu or voicemail does not. A person is matched by the leg's `To`: a phone, `client:ivan` by the id `ivan`,
-`sip:101@…` by the extension `101`.
-";

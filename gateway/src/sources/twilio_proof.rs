@@ -25,9 +25,7 @@ enum Algorithm {
 }
 
 pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    if channel.secrets.is_empty() {
-        return Err(Denied::Misconfigured);
-    }
+    signature::required(channel)?;
     if request.headers.get_all(SIGNATURE).iter().count() > MOST_SIGNATURES {
         return Err(Denied::Malformed);
     }

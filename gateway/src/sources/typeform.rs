@@ -4,10 +4,11 @@
 //! only looked up (typeform.com/developers/webhooks). An e-mail or phone question is one whatever it is called.
 
 use super::fields::{Pairs, get};
+
 use super::submission::{self, Entries, called, is_mapped};
+
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
-    signature,
+    Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, signature,
 };
 use crate::channel::Channel;
 use data_encoding::BASE64;
@@ -32,18 +33,13 @@ pub const SOURCE: Source = Source {
     read,
     answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("typeform.md"),
 };
 
 const SIGNATURE: &str = "typeform-signature";
 
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    if channel.secrets.is_empty() {
-        return Err(Denied::Misconfigured);
-    }
-    let given = request.header(SIGNATURE).ok_or(Denied::Missing)?;
-    let proves = |secret: &[u8]| signature::same(signed(secret, &request.body).as_bytes(), given.as_bytes());
-    if signature::any(&channel.secrets, proves) { Ok(()) } else { Err(Denied::Wrong) }
+    signature::in_header(request, channel, SIGNATURE, |secret| signed(secret, &request.body))
 }
 
 /// Base64, although the prefix looks like those that hold hex.
@@ -94,10 +90,7 @@ struct Question {
 }
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
-    let event: Event<'_> = json::typed(&request.body)?;
+    let event: Event<'_> = json::typed(request.json()?)?;
     match &*event.event_type {
         "form_response" => {}
         "form_response_partial" => return Ok(Reading::ignored("typeform.partial_response")),
@@ -179,18 +172,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let sign = |body: &[u8]| secret.map(|secret| (SIGNATURE.to_owned(), signed(secret.as_bytes(), body)));
     SampleRequest::json(&body).signed(sign)
 }
-
-const HELP: &str = "\
-# Typeform
-
-1. Open the form, *Connect* → *Webhooks* → *Add a webhook*. Endpoint: `{url}`
-2. *Edit* → *Secret*: the channel's `secret`. Without it Typeform does not sign and nothing is believed.
-3. Switch the webhook on. *Send test request* posts made-up answers, which become a lead of that content.
-
-- Questions of the types e-mail and phone number are understood as such; others by their *block reference* or, where
-  that says nothing, by their words. To name one by hand use its reference: `fields = { city = \"town\" }`.
-- Hidden fields carry the campaign: add `utm_source`, `gclid` … to the form's hidden fields.
-- A legal question is the consent, with its words.
-- Partial responses are counted as `typeform.partial_response`; they become no lead.
-- A response counts once, by its `token`. Typeform repeats what was not answered 2xx; 404 and 410 switch it off.
-";

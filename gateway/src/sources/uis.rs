@@ -34,7 +34,7 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("uis.md"),
 };
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
@@ -188,44 +188,3 @@ fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
     });
     SampleRequest::json(&event).below(shown::in_url(channel))
 }
-
-const HELP: &str = "\
-# UIS, CoMagic, CallGear
-
-UIS does not sign what it sends, so the address must be a secret: set the channel's `url_key` (it becomes part of the
-address), or `secret` and append `?key=<secret>` to the address.
-
-1. The account needs notifications over HTTP (option «API Базовый»).
-2. Open **Уведомления**, press **Добавить**, choose the event of the list below, method **HTTP**, **POST**, and the
-   address `{url}`.
-3. Paste the line of the event as the body, exactly as it is. The placeholders stand without quotes, because UIS
-   fills in the quotes itself; the first word tells leadgate which event it is.
-
-«Входящий звонок на виртуальный номер»
-`{\"event\": \"incoming_call\", \"call_session_id\": {{call_session_id}}, \"contact_phone_number\": {{contact_phone_number}}, \"virtual_phone_number\": {{virtual_phone_number}}, \"notification_time\": {{notification_time}}, \"contact_full_name\": {{contact_full_name}}, \"scenario_name\": {{scenario_name}}}`
-
-«Ожидание ответа»
-`{\"event\": \"waiting\", \"call_session_id\": {{call_session_id}}, \"contact_phone_number\": {{contact_phone_number}}, \"virtual_phone_number\": {{virtual_phone_number}}, \"notification_time\": {{notification_time}}, \"direction\": {{direction}}, \"leg_id\": {{leg_id}}, \"employee_id\": {{employee_id}}, \"employee_full_name\": {{employee_full_name}}}`
-
-«Начало разговора»
-`{\"event\": \"talk_started\", \"call_session_id\": {{call_session_id}}, \"contact_phone_number\": {{contact_phone_number}}, \"virtual_phone_number\": {{virtual_phone_number}}, \"notification_time\": {{notification_time}}, \"direction\": {{direction}}, \"employee_id\": {{employee_id}}, \"employee_full_name\": {{employee_full_name}}}`
-
-«Завершение звонка»
-`{\"event\": \"call_finished\", \"call_session_id\": {{call_session_id}}, \"contact_phone_number\": {{contact_phone_number}}, \"virtual_phone_number\": {{virtual_phone_number}}, \"notification_time\": {{notification_time}}, \"direction\": {{direction}}, \"employee_id\": {{employee_id}}, \"talk_time_duration\": {{talk_time_duration}}}`
-
-«Потерянный звонок»
-`{\"event\": \"lost_call\", \"call_session_id\": {{call_session_id}}, \"contact_phone_number\": {{contact_phone_number}}, \"virtual_phone_number\": {{virtual_phone_number}}, \"notification_time\": {{notification_time}}, \"wait_time_duration\": {{wait_time_duration}}}`
-
-«Исходящий звонок»
-`{\"event\": \"outgoing_call\", \"call_session_id\": {{call_session_id}}, \"contact_phone_number\": {{contact_phone_number}}, \"virtual_phone_number\": {{virtual_phone_number}}, \"notification_time\": {{notification_time}}, \"employee_id\": {{employee_id}}}`
-
-«Записанный разговор»
-`{\"event\": \"recording\", \"call_session_id\": {{call_session_id}}, \"file_link\": {{file_link}}}`
-
-A request of the site or a chat: begin with `\"event\": \"request\"` and add any placeholders of the list that UIS shows;
-`contact_phone_number`, `visitor_name`, `visitor_email` and `utm_*` are understood, others are kept as attributes.
-
-- `time_zone`: the zone of the account, like `Europe/Moscow`, because UIS writes times without one.
-- An employee is known by his id in UIS: list it in the person's `extensions`.
-- Test: call the number from a mobile phone.
-";

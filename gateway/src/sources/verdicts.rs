@@ -11,20 +11,18 @@ use lead::entry::Touch;
 use mail_parser::Message;
 use std::borrow::Cow;
 
-pub(super) const AUTHSERV: Setting = Setting {
-    name: "authserv",
-    value: Value::Texts,
-    required: false,
-    expected: "a list of the names by which your mail server begins its header Authentication-Results",
-};
+pub(super) const AUTHSERV: Setting = Setting::optional(
+    "authserv",
+    Value::Texts,
+    "a list of the names by which your mail server begins its header Authentication-Results",
+);
 
 /// What a mail is whose sender is not who he says he is.
-pub(super) const DMARC_FAIL: Setting = Setting {
-    name: "dmarc_fail",
-    value: Value::Word(&["tag", "junk"]),
-    required: false,
-    expected: "what becomes of a mail that fails DMARC: \"tag\" or \"junk\"",
-};
+pub(super) const DMARC_FAIL: Setting = Setting::optional(
+    "dmarc_fail",
+    Value::Word(&["tag", "junk"]),
+    "what becomes of a mail that fails DMARC: \"tag\" or \"junk\"",
+);
 
 /// Of each method a word of RFC 8601.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]

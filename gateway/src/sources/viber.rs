@@ -9,9 +9,10 @@
 
 use super::item::Item;
 use super::talk::{self, Told};
+
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, fields, number, signature,
+    Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, fields,
+    number, signature,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
@@ -32,15 +33,10 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("viber.md"),
 };
 
-const OPENED: Setting = Setting {
-    name: "opened",
-    value: Value::Word(&["lead", "ignore"]),
-    required: false,
-    expected: "\"lead\" or \"ignore\"",
-};
+const OPENED: Setting = Setting::optional("opened", Value::Word(&["lead", "ignore"]), "\"lead\" or \"ignore\"");
 
 const SIGNATURE: &str = "x-viber-content-signature";
 
@@ -69,12 +65,7 @@ const OTHER: [(&str, &str); 7] = [
 ];
 
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    if channel.secrets.is_empty() {
-        return Err(Denied::Misconfigured);
-    }
-    let given = request.header(SIGNATURE).ok_or(Denied::Missing)?;
-    let proves = |token: &[u8]| signature::same(sign(token, &request.body).as_bytes(), given.as_bytes());
-    if signature::any(&channel.secrets, proves) { Ok(()) } else { Err(Denied::Wrong) }
+    signature::in_header(request, channel, SIGNATURE, |token| sign(token, &request.body))
 }
 
 fn sign(token: &[u8], body: &[u8]) -> String {
@@ -82,10 +73,7 @@ fn sign(token: &[u8], body: &[u8]) -> String {
 }
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
-    let item = Item::of(&request.body)?;
+    let item = Item::of(request.json()?)?;
     let Some(event) = item.get("event") else { return Err(Refusal::Unreadable("the request has no event")) };
     Ok(talk::reading(match event {
         "message" => said(&item, event, "sender", channel),
@@ -132,24 +120,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     };
     SampleRequest::json(&body).signed(proof)
 }
-
-const HELP: &str = "\
-# Viber bot
-
-1. `secret`: the bot's authentication token (*More → Settings → Bots → Edit info → Your app key*, or partners.viber.com).
-2. Tell Viber where to post, once; it calls the URL at once and must hear 200:
-
-```sh
-curl https://chatapi.viber.com/pa/set_webhook -H 'X-Viber-Auth-Token: <token>' \\
-  -d '{\"url\": \"{url}\", \"event_types\": [\"conversation_started\"], \"send_name\": true}'
-```
-
-   Messages always come. To try it again, send the same command again, or write to the bot.
-
-- A link `viber://pa?chatURI=<bot>&context=spring` puts `spring` into the lead's campaign as `start`.
-- Opening the chat makes a lead even if nothing is written yet; set `opened = \"ignore\"` to wait for the first message
-  (the campaign of the link is then lost).
-- Ask for the phone with a `share-phone` button. A contact card does not say whose phone it is, so it counts like one
-  written in the text: it finds the person, but never joins two known ones.
-- Viber does not tell what your operators answer: their answers must come from your CRM.
-";

@@ -34,25 +34,19 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("vk.md"),
 };
 
-const CONFIRMATION: Setting = Setting {
-    name: "confirmation",
-    value: Value::Text,
-    required: true,
-    expected: "the string that VK says the server must return",
-};
+const CONFIRMATION: Setting =
+    Setting::required("confirmation", Value::Text, "the string that VK says the server must return");
 
-const GROUP: Setting =
-    Setting { name: "group_id", value: Value::Text, required: false, expected: "the number of the community" };
+const GROUP: Setting = Setting::optional("group_id", Value::Text, "the number of the community");
 
-const REPLIES: Setting = Setting {
-    name: "replies",
-    value: Value::Word(&["administrators", "all"]),
-    required: false,
-    expected: "whose messages of the community are a person's: \"administrators\" or \"all\"",
-};
+const REPLIES: Setting = Setting::optional(
+    "replies",
+    Value::Word(&["administrators", "all"]),
+    "whose messages of the community are a person's: \"administrators\" or \"all\"",
+);
 
 const GROUP_CHATS: i64 = 2_000_000_000;
 
@@ -131,13 +125,10 @@ struct Given<'a> {
 }
 
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    if channel.secrets.is_empty() {
-        return Err(Denied::Misconfigured);
-    }
     let event: Event<'_> = json::typed(&request.body).map_err(|_| Denied::Wrong)?;
     let shown = event.secret.as_deref().unwrap_or_default();
     let group = channel.setting(GROUP.name).is_none_or(|ours| event.group_id.is_some_and(|id| id.to_string() == ours));
-    if signature::is_secret(&channel.secrets, shown.as_bytes()) & group { Ok(()) } else { Err(Denied::Wrong) }
+    signature::prove(channel, |secret| signature::same(secret, shown.as_bytes()) & group)
 }
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
@@ -301,22 +292,3 @@ fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
     });
     SampleRequest::json(&event)
 }
-
-const HELP: &str = "\
-# VK community: messages and lead forms
-
-In the community open **Управление → Дополнительно → Работа с API → Callback API** (Manage → API usage).
-
-1. **Секретный ключ**: a long random word of letters and digits, the same as the channel's `secret`. Save it first.
-2. Copy **Строка, которую должен вернуть сервер** into the channel's `confirmation` and restart or reload leadgate.
-3. **Адрес**: `{url}`. Press **Подтвердить**; VK asks for the string and leadgate returns it.
-4. API version: the newest. **Типы событий**: *Входящее сообщение*, *Исходящее сообщение* and *Заявка по форме сбора
-   заявок* (message_new, message_reply, lead_forms_new).
-5. Test: write to the community from a private account.
-
-- `group_id`: the community's number; with it events of any other community are refused.
-- A link `https://vk.me/<community>?ref=spring&ref_source=site` puts `ref` and `ref_source` into the lead's campaign.
-- An administrator's answer in VK stops the clock; a bot's does not. If your people answer through another system,
-  VK cannot tell them from a bot: `replies = \"all\"` counts every message of the community.
-- An administrator is known by his VK number: list it in the person's `extensions`.
-";

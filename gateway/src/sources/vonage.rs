@@ -32,15 +32,10 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("vonage.md"),
 };
 
-const NCCO: Setting = Setting {
-    name: "ncco",
-    value: Value::Text,
-    required: false,
-    expected: "the NCCO, a JSON list, that the answer webhook is given",
-};
+const NCCO: Setting = Setting::optional("ncco", Value::Text, "the NCCO, a JSON list, that the answer webhook is given");
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let event = Event::of(request, channel, USED)?;
@@ -180,23 +175,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let signed = SampleRequest::json(&event).signed(|body| vonage_proof::header(channel, body, now));
     signed.answered(StatusCode::NO_CONTENT)
 }
-
-const HELP: &str = "\
-# Vonage (Nexmo) phone numbers
-
-1. `secret`: the **signature secret** of the account (API settings). While rotating, list both.
-2. In the application, under Voice: **Event URL** `{url}`, method POST. Leave the **Answer URL** where your NCCO is.
-3. No NCCO of your own? Set the Answer URL to `{url}` too (GET or POST) and tell the channel what callers get, for example
-   `ncco = '[{\"action\": \"connect\", \"timeout\": 30, \"endpoint\": [{\"type\": \"phone\", \"number\": \"15005550002\"}]}]'`.
-   Without `ncco` the answer is empty and ends the call.
-4. Vonage signs webhooks by default. If it does not sign your answer webhook, set `signed = \"events\"` and let the
-   Answer URL end in `/answer`; if it signs nothing, `signed = \"if_present\"`. Both need a `url_key`, which is then what
-   keeps strangers out.
-5. `machine_detection = \"on\"` if the NCCO's `connect` asks for it; `outbound_legs = \"customers\"` if the application
-   calls customers instead of ringing your people when a customer calls.
-6. Recordings: `\"eventUrl\": [\"{url}\"]` in the NCCO's `record`.
-
-To try it, call the number. What stops the clock is an outbound leg that was answered; the NCCO's own words do not. A
-person is matched by the leg's `to`: a phone, or `sip:101@…` by the extension `101`. `from` and `to` are numbers without
-a plus, with their country.
-";

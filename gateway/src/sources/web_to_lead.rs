@@ -30,7 +30,7 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("web_to_lead.md"),
 };
 
 /// Said to Salesforce; nobody here reads it.
@@ -97,24 +97,3 @@ fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
     let expect = if channel.redirect.is_some() { StatusCode::FOUND } else { StatusCode::OK };
     SampleRequest::form(&said).below("/servlet/servlet.WebToLead?encoding=UTF-8").answered(expect)
 }
-
-const HELP: &str = "\
-# Web-to-Lead form made for Salesforce
-
-Change one thing in the page, the form's `action`:
-
-```html
-<form method=\"POST\" action=\"{url}\">
-```
-
-- All of Salesforce's names are understood (`first_name`, `last_name`, `mobile`, `description`, `state_code` …). Fields of
-  your own (`00N…`) are kept in the attributes; name them in the channel: `fields = { budget = \"00N000000000001\" }`.
-- **`retURL`**: the visitor is sent there with 302 only if its host is in the channel's `redirect_hosts`; otherwise to the
-  channel's `redirect`, or he sees a short page.
-- `oid`, `debug`, `debugEmail` and Salesforce's captcha fields are not kept. A form without a filled field is answered in
-  the same way and counted as `web_to_lead.empty`.
-- **Sent twice?** Posts of the same content within the workspace's `same_post_window` count as one; a hidden field
-  `leadgate_id` with a UUID says it exactly.
-- **Bots**: add `<input name=\"leadgate_hp\" hidden tabindex=\"-1\" autocomplete=\"off\">`; a post that fills it is put
-  aside as junk.
-";

@@ -6,9 +6,9 @@
 use super::fields::get;
 use super::submission;
 use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
-    signature,
+    Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown, signature,
 };
+
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
 use http::Method;
@@ -16,7 +16,6 @@ use lead::entry::Kind;
 use lead::time::At;
 use serde_json::json;
 use std::borrow::Cow;
-use std::time::Duration;
 
 pub const SOURCE: Source = Source {
     name: "webflow",
@@ -30,27 +29,20 @@ pub const SOURCE: Source = Source {
     read,
     answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("webflow.md"),
 };
 
 const TIMESTAMP: &str = "x-webflow-timestamp";
 const SIGNATURE: &str = "x-webflow-signature";
-/// Older is a replay, later a wrong clock.
-const WINDOW: Duration = Duration::from_secs(300);
 
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    if channel.secrets.is_empty() {
-        return if channel.url_key.is_some() { Ok(()) } else { Err(Denied::Misconfigured) };
+    if shown::by_address(channel) {
+        return Ok(());
     }
     let timestamp = request.header(TIMESTAMP).ok_or(Denied::Missing)?;
-    let given = request.header(SIGNATURE).ok_or(Denied::Missing)?;
+    signature::in_header(request, channel, SIGNATURE, |secret| signed(secret, timestamp, &request.body))?;
     let sent_at = timestamp.parse().map(At::from_millis).map_err(|_| Denied::Wrong)?;
-    let proves = |secret: &[u8]| signature::same(signed(secret, timestamp, &request.body).as_bytes(), given.as_bytes());
-    if !signature::any(&channel.secrets, proves) {
-        return Err(Denied::Wrong);
-    }
-    let away = request.received_at.since(sent_at).max(sent_at.since(request.received_at));
-    if away > WINDOW { Err(Denied::Stale) } else { Ok(()) }
+    signature::fresh(sent_at, request, signature::CLOCKS)
 }
 
 fn signed(secret: &[u8], timestamp: &str, body: &[u8]) -> String {
@@ -58,10 +50,7 @@ fn signed(secret: &[u8], timestamp: &str, body: &[u8]) -> String {
 }
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
-    if !request.is(JSON_TYPE) {
-        return Err(Refusal::MediaType);
-    }
-    let pairs = json::read(&request.body)?;
+    let pairs = json::read(request.json()?)?;
     let (within, id, at) = match get(&pairs, "triggerType") {
         Some("form_submission") => ("payload.", "id", "submittedAt"),
         Some(_) => return Ok(Reading::ignored("webflow.other_event")),
@@ -97,19 +86,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
         signed.flat_map(|signed| [(TIMESTAMP.to_owned(), timestamp.clone()), (SIGNATURE.to_owned(), signed)])
     })
 }
-
-const HELP: &str = "\
-# Webflow form
-
-1. *Site settings* → *Apps & integrations* → *Webhooks* → *Add webhook*.
-2. Trigger: *Form submission*, API version *v2*. URL: `{url}`
-3. Webflow shows the webhook's secret once: put it into the channel's `secret`. For a hook made through an OAuth app the
-   secret is the app's client secret. An old hook has none: give the channel a `url_key` instead of a `secret`.
-4. Test: publish the site and send the form yourself.
-
-- Fields come by their labels. What is not understood is kept in the attributes under its label; to name one by hand:
-  `fields = { phone = \"Как позвонить\" }`.
-- A submission counts once, by its id. Webflow tries three more times, ten minutes apart, and may then switch the hook
-  off.
-- Other triggers are counted as `webflow.other_event`.
-";

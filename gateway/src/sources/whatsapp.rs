@@ -37,22 +37,13 @@ pub const SOURCE: Source = Source {
     read,
     answer: meta::answer,
     sample,
-    help: HELP,
+    help: include_str!("whatsapp.md"),
 };
 
-const NUMBER: Setting = Setting {
-    name: "phone_number_id",
-    value: Value::Text,
-    required: false,
-    expected: "the id that Meta gave to the number, as in \"106540352242922\"",
-};
+const NUMBER: Setting =
+    Setting::optional("phone_number_id", Value::Text, "the id that Meta gave to the number, as in \"106540352242922\"");
 
-const ECHOES: Setting = Setting {
-    name: "echoes",
-    value: Value::Word(&["human", "ignore"]),
-    required: false,
-    expected: "\"human\" or \"ignore\"",
-};
+const ECHOES: Setting = Setting::optional("echoes", Value::Word(&["human", "ignore"]), "\"human\" or \"ignore\"");
 
 /// What has a place of its own in a touch.
 const PLACED: [&str; 12] = [
@@ -275,24 +266,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     });
     SampleRequest::json(&body).signed(|body| meta::header(channel, body))
 }
-
-const HELP: &str = "\
-# WhatsApp (Cloud API)
-
-1. In your Meta app: *App settings → Basic → App secret* is the channel's `secret`.
-2. `verify_token`: a long random text of your own.
-3. *WhatsApp → Configuration → Webhook*: callback URL `{url}`, verify token as above, then *Verify and save*. Meta asks
-   once with a GET and must see its challenge again.
-4. Subscribe to the field `messages`; with the Business App on the same number also to `smb_message_echoes`. The other
-   fields are counted and left alone.
-5. Try it with the *Test* button beside `messages`, or write to the number.
-
-- The phone and the profile name come with the message. Who uses a WhatsApp user name may come without a phone.
-- A click on an advertisement leaves `ctwa_clid`, `ad_id`, `ad_url` and `ad_title` in the lead's campaign.
-- The answers of a flow (a form inside WhatsApp) are read like the fields of any form.
-- Pictures, voices, stickers and the like are told of (`[image]`); an edited message is one more touch of the same lead.
-- An answer written in the Business App counts as the first human answer. The app's automatic greetings cannot be told
-  from people: if you use them, set `echoes = \"ignore\"`.
-- Several numbers in one account: a channel for each with its `phone_number_id`, and *override callback URL* per number.
-- One request may be up to 3 MB: if `[limits] form` is smaller, large batches are refused and sent again by Meta.
-";

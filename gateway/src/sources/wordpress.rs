@@ -7,16 +7,18 @@
 //!   looks; `1.3` and `1.6` beside no `1.1` are the parts of a name (docs.gravityforms.com, Name field).
 
 use super::aliases::{Field, of_path};
+
 use super::fields::{Pairs, get};
+
 use super::submission::{self, is_mapped};
-use super::{
-    Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, form, mail, signature,
-};
+
+use super::{Answer, BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, form, shown};
 use crate::channel::Channel;
 use chrono::NaiveDateTime;
 use http::Method;
 use lead::entry::Kind;
 use lead::phone::{self, Region};
+
 use lead::time::At;
 use std::borrow::Cow;
 use url::Url;
@@ -29,19 +31,12 @@ pub const SOURCE: Source = Source {
     proof: Proof::Open,
     settings: &[],
     methods: &[Method::POST],
-    verify,
+    verify: shown::verify,
     read,
     answer: |_, _, _| Answer::Accepted,
     sample,
-    help: HELP,
+    help: include_str!("wordpress.md"),
 };
-
-fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    if channel.secrets.is_empty() && channel.url_key.is_none() {
-        return Err(Denied::Misconfigured);
-    }
-    mail::verify(request, channel)
-}
 
 fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     if request.body.is_empty() {
@@ -55,7 +50,8 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
     let id = entry_id(&pairs, gravity);
     let status = get(&pairs, "status").filter(|_| gravity).map(str::to_owned);
     let created = get(&pairs, "date_created").filter(|_| gravity).and_then(utc);
-    let is_kept = |name: &str| !(DROPPED.contains(&name) || gravity && GRAVITY.contains(&name));
+    let is_inner = |name: &str| name.starts_with("_wpcf7_") || DROPPED.contains(&name);
+    let is_kept = |name: &str| !(is_inner(name) || gravity && GRAVITY.contains(&name));
     let named = pairs.iter().filter(|(name, _)| is_kept(name)).map(|(name, value)| {
         let name = if is_mapped(name, channel) { name } else { called(name, value, &pairs, channel.region) };
         (Cow::Borrowed(name), value.clone())
@@ -72,17 +68,7 @@ fn read(request: &Request, channel: &Channel) -> Result<Reading, Refusal> {
 }
 
 /// Said by plug-ins to each other.
-const DROPPED: [&str; 9] = [
-    "_wpcf7_version",
-    "_wpcf7_locale",
-    "_wpcf7_unit_tag",
-    "_wpcf7_container_post",
-    "_wpcf7_posted_data_hash",
-    "_wpcf7_recaptcha_response",
-    "_wpnonce",
-    "g-recaptcha-response",
-    "h-captcha-response",
-];
+const DROPPED: [&str; 3] = ["_wpnonce", "g-recaptcha-response", "h-captcha-response"];
 
 /// What every entry of Gravity Forms has besides its fields.
 const GRAVITY: [&str; 18] = [
@@ -113,8 +99,7 @@ fn entry_id(pairs: &Pairs<'_>, gravity: bool) -> Option<String> {
     let page = get(pairs, "source_url").and_then(|url| Url::parse(url).ok());
     let site = page.as_ref().and_then(Url::host_str).unwrap_or_default();
     let form = get(pairs, "form_id").unwrap_or_default();
-    let id = format!("{site}:{form}:{entry}");
-    (id.len() <= 256).then_some(id)
+    Some(format!("{site}:{form}:{entry}")).filter(|id| id.len() <= 256)
 }
 
 /// Gravity Forms writes UTC.
@@ -129,10 +114,10 @@ fn called<'p>(name: &'p str, value: &str, pairs: &Pairs<'_>, region: Region) -> 
         "_post_title" => return "page_title",
         "_remote_ip" => return "ip",
         "_wpcf7" => return "form_id",
+        _ if name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => {
+            return numbered(name, value, pairs, region);
+        }
         _ => {}
-    }
-    if name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return numbered(name, value, pairs, region);
     }
     let unnumbered = name.rsplit_once('-').filter(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()));
     let known = |tag: &str| matches!(of_path(tag), Some(Field::Phone | Field::Email | Field::Text | Field::Consent));
@@ -153,9 +138,8 @@ fn numbered<'p>(name: &'p str, value: &str, pairs: &Pairs<'_>, region: Region) -
     if value.contains('@') && lead::email::normalise(value).is_some() {
         return "email";
     }
-    let looks_like_a_phone = || matches!(&phone::parse(value, region)[..], [one] if one.valid);
-    let shape = value.len() <= 32 && value.bytes().filter(u8::is_ascii_digit).count() >= 7;
-    if shape && looks_like_a_phone() { "phone" } else { name }
+    let is_long = value.len() <= 32 && value.bytes().filter(u8::is_ascii_digit).count() >= 7;
+    if is_long && matches!(&phone::parse(value, region)[..], [one] if one.valid) { "phone" } else { name }
 }
 
 fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
@@ -163,25 +147,5 @@ fn sample(channel: &Channel, sample: &Sample, _: At) -> SampleRequest {
     let said = sample.said(["your-name", "your-tel", "your-email", "your-message"]);
     let said = said.chain(about).map(|(tag, value)| (tag.to_owned(), value.into()));
     let body = serde_json::Value::Object(said.collect());
-    let secret = signature::current(&channel.secrets);
-    let headers = secret.map(|secret| ("authorization".to_owned(), format!("Bearer {secret}")));
-    SampleRequest::json(&body).with(headers)
+    SampleRequest::json(&body).with(shown::header(channel))
 }
-
-const HELP: &str = "\
-# WordPress: Contact Form 7, WPForms, Gravity Forms
-
-The address for all three is `{url}`. Give the channel a `secret` and send it in the header
-`Authorization: Bearer <secret>`; where a plug-in has no headers, give the channel a `url_key` instead.
-
-- **Contact Form 7** needs a webhook plug-in (*CF7 to Webhook* and its like): paste the address into the form's tab
-  *Webhook*. Tags such as `your-name`, `your-tel`, `tel-123`, `your-message` are understood.
-- **WPForms**: *Settings* → *Webhooks*; method POST, format JSON; header `Authorization` with a secure value. Map the
-  form's fields to the keys `name`, `phone`, `email`, `message`, and add the key `entry_id` with the smart tag
-  `{entry_id}` and `form_id` with `{form_id}`, so that a repeated request is known again.
-- **Gravity Forms**, add-on *Webhooks*: method POST, format JSON, header as above, *All Fields*. Fields have numbers
-  there: a mail address and a phone are known by their looks, a name by its parts. Name the others in the channel:
-  `fields = { city = \"7\", message = \"8\" }`. An entry marked as spam is put aside as junk.
-- Test by sending the form yourself. These plug-ins seldom try again, so watch their logs after a failure.
-- A post without an entry id counts once by its content within the workspace's `same_post_window`.
-";

@@ -33,7 +33,7 @@ pub const SOURCE: Source = Source {
     read,
     answer,
     sample,
-    help: HELP,
+    help: include_str!("zadarma.md"),
 };
 
 const SIGNATURE: &str = "signature";
@@ -49,9 +49,7 @@ const RESULT: &[&str] = &["result"];
 /// An echo may come as a post, whose body must be read to see it: so a post without a signature is wrong and not
 /// lacking.
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
-    if channel.secrets.is_empty() {
-        return Err(Denied::Misconfigured);
-    }
+    signature::required(channel)?;
     if echo(request).is_some() {
         return Ok(());
     }
@@ -232,21 +230,3 @@ fn sample(channel: &Channel, sample: &Sample, now: At) -> SampleRequest {
     let sign = |secret: &str| (SIGNATURE.to_owned(), proof(secret.as_bytes(), &signed));
     SampleRequest::form(&fields).with(signature::current(&channel.secrets).map(sign))
 }
-
-const HELP: &str = "\
-# Zadarma
-
-1. In Zadarma's account open **Settings → Integrations and API → Keys and API** and create a pair of keys. The
-   **Secret** goes into the channel's `secret`; without keys Zadarma does not sign and leadgate believes nothing.
-2. **Notifications about calls** (PBX call webhook): `{url}`. When you save, Zadarma asks the address to repeat a word;
-   leadgate does so.
-3. Tick `NOTIFY_START`, `NOTIFY_INTERNAL`, `NOTIFY_ANSWER`, `NOTIFY_END`, `NOTIFY_OUT_START`, `NOTIFY_OUT_END` and
-   `NOTIFY_RECORD`. Without `NOTIFY_ANSWER` nobody knows that a person picked up.
-4. `time_zone`: the zone of the account, like `Europe/Moscow`, because Zadarma writes times without one. If it is not
-   set, an event happened when it arrived.
-5. Test: call the number from a mobile phone.
-
-- leadgate answers with nothing, so the routing of your calls stays as it is.
-- An employee is known by the extension: list it in the person's `extensions`.
-- Zadarma tells a recording's id, not its address. With `recording_url = \"https://…/{id}\"` the lead gets a link.
-";

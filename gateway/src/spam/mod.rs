@@ -31,36 +31,23 @@ use used::{Claim, Used};
 
 /// For every anonymous form: `settings: spam::SETTINGS`.
 pub const SETTINGS: &[Setting] = &[
-    Setting {
-        name: "captcha",
-        value: Value::Word(&["off", "altcha", "turnstile", "smartcaptcha", "hcaptcha"]),
-        required: false,
-        expected: "how a visitor proves to be a person",
-    },
-    Setting {
-        name: "captcha_secret",
-        value: Value::Secret,
-        required: false,
-        expected: "the secret that the captcha's service gave for the server",
-    },
-    Setting {
-        name: "captcha_url",
-        value: Value::Url,
-        required: false,
-        expected: "the address where the captcha's answers are checked, like \"https://captcha.example.com/verify\"",
-    },
-    Setting {
-        name: "captcha_missing",
-        value: Value::Word(&["junk", "flag", "always_junk"]),
-        required: false,
-        expected: "what a post without an answer to the captcha is",
-    },
-    Setting {
-        name: "min_time",
-        value: Value::Span,
-        required: false,
-        expected: "the shortest time in which a person fills the form",
-    },
+    Setting::optional(
+        "captcha",
+        Value::Word(&["off", "altcha", "turnstile", "smartcaptcha", "hcaptcha"]),
+        "how a visitor proves to be a person",
+    ),
+    Setting::optional("captcha_secret", Value::Secret, "the secret that the captcha's service gave for the server"),
+    Setting::optional(
+        "captcha_url",
+        Value::Url,
+        "the address where the captcha's answers are checked, like \"https://captcha.example.com/verify\"",
+    ),
+    Setting::optional(
+        "captcha_missing",
+        Value::Word(&["junk", "flag", "always_junk"]),
+        "what a post without an answer to the captcha is",
+    ),
+    Setting::optional("min_time", Value::Span, "the shortest time in which a person fills the form"),
 ];
 
 /// The flag of a lead whose captcha could not be checked.

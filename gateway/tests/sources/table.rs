@@ -50,7 +50,8 @@ fn every_source_is_found_by_its_name_and_takes_a_method() {
 fn every_source_has_a_row_in_the_table_of_providers() {
     let table = std::fs::read_to_string(support::fixtures().join("../../docs/providers.md")).unwrap();
     for row in SOURCES.iter().copied() {
-        let rows = table.lines().filter(|line| line.starts_with(&format!("| `{}` |", row.name)));
+        let name = format!("| [`{0}`](../gateway/src/sources/{0}.md) |", row.name);
+        let rows = table.lines().filter(|line| line.starts_with(&name));
         assert_eq!(rows.map(|line| line.matches('|').count()).collect::<Vec<_>>(), [6], "{}", row.name);
     }
 }

@@ -7,9 +7,8 @@ use ledger::redis::{Dial, SharedDial, link};
 use ledger::{Error, Result};
 use redis::RedisConnectionInfo;
 use redis::aio::MultiplexedConnection;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
@@ -26,6 +25,8 @@ pub(crate) struct Net {
     server: Mutex<Server>,
     changed: Notify,
     dead: Mutex<BTreeSet<u32>>,
+    /// How often each process has dialled in all its lives: what an earlier life has sent may still be on its way.
+    dialled: Mutex<BTreeMap<u32, u32>>,
     began: Instant,
 }
 
@@ -37,8 +38,8 @@ impl fmt::Debug for Net {
 
 impl Net {
     pub(crate) fn new(server: Server) -> Arc<Self> {
-        let (changed, dead) = (Notify::new(), Mutex::default());
-        Arc::new(Self { server: Mutex::new(server), changed, dead, began: Instant::now() })
+        let (changed, dead, dialled) = (Notify::new(), Mutex::default(), Mutex::default());
+        Arc::new(Self { server: Mutex::new(server), changed, dead, dialled, began: Instant::now() })
     }
 
     /// Milliseconds since the run began.
@@ -82,10 +83,18 @@ impl Net {
         self.dead.lock().unwrap_or_else(PoisonError::into_inner).contains(&actor)
     }
 
+    /// A connection that no other is taken for.
+    fn new_line(&self, actor: u32) -> Line {
+        let mut dialled = self.dialled.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = dialled.entry(actor).or_default();
+        *count += 1;
+        (actor, *count - 1)
+    }
+
     /// A way to the server for one process.
     pub(crate) fn line(self: &Arc<Self>, seed: u64, actor: u32) -> SharedDial {
         let dice = Mutex::new(Dice::of(seed, &[3, actor.into()]));
-        Arc::new(Way { net: Arc::clone(self), actor, connections: AtomicU32::new(0), dice })
+        Arc::new(Way { net: Arc::clone(self), actor, dice })
     }
 
     async fn carry(self: Arc<Self>, line: Line, mut pipe: DuplexStream, mut answers: UnboundedReceiver<Outgoing>) {
@@ -116,7 +125,6 @@ impl Net {
 struct Way {
     net: Arc<Net>,
     actor: u32,
-    connections: AtomicU32,
     dice: Mutex<Dice>,
 }
 
@@ -142,7 +150,7 @@ impl Dial for Way {
             return Err(Error::Away("connection refused"));
         }
         let (ours, theirs) = tokio::io::duplex(PIPE);
-        let line = (self.actor, self.connections.fetch_add(1, Ordering::Relaxed));
+        let line = self.net.new_line(self.actor);
         let (to_client, answers) = unbounded_channel();
         self.net.server().connect(line, to_client);
         tokio::spawn(Arc::clone(&self.net).carry(line, theirs, answers));

@@ -5,7 +5,7 @@
 
 use crate::entry::{AnsweredBy, Attributes, CloseAs, Consent, Direction, Kind, Outcome, Stage, Synthetic};
 use crate::geo::Geo;
-use crate::identity::Identity;
+use crate::identity::{Identity, IdentityKey, Pepper};
 use crate::ids::{CallKey, ChannelId, ContactId, LeadId, PersonId, Uid};
 use crate::time::At;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,11 @@ pub struct LastLead {
 impl Contact {
     /// A contact does not grow past this many keys: beyond it somebody is being confused with somebody.
     pub const MOST_KEYS: usize = 10;
+
+    /// The keys that lead to it.
+    pub fn keys(&self, pepper: &Pepper) -> impl Iterator<Item = IdentityKey> {
+        self.identities.iter().map(|linked| linked.identity.key(pepper))
+    }
 
     pub fn new(id: ContactId, first_seen: At) -> Self {
         Self {

@@ -18,6 +18,7 @@ use crate::wait::until;
 use crate::{Account, Arrived, Claim, Duty, Keep, LeadFilter, Ledger, Published, SetAside};
 use async_trait::async_trait;
 use lead::changes::{AsideKind, Timer};
+use lead::identity::Pepper;
 use lead::ids::{ChannelId, LeadId, Uid, WorkspaceId};
 use lead::record::{Key, Record};
 use lead::state;
@@ -288,10 +289,10 @@ impl Ledger for Embedded {
         self.writer.call(move |store| store.keep_rules(&version, &text)).await
     }
 
-    async fn trim(&self, now: At, keep: &Keep) -> Result<u64> {
-        let keep = keep.clone();
+    async fn trim(&self, now: At, keep: &Keep, pepper: &Pepper) -> Result<u64> {
+        let (keep, pepper) = (keep.clone(), pepper.clone());
         let journal_keep = keep.journal;
-        let (removed, decided) = self.writer.call(move |store| store.trim(now, &keep)).await?;
+        let (removed, decided) = self.writer.call(move |store| store.trim(now, &keep, &pepper)).await?;
         let mut removed = removed;
         for (workspace, cursor) in decided {
             removed += self.journal.trim(&workspace, cursor, now.minus(journal_keep)).await?;

@@ -22,6 +22,7 @@ use async_trait::async_trait;
 use lead::books::Verdict;
 use lead::changes::{AsideKind, Timer};
 use lead::entry::Entry;
+use lead::identity::Pepper;
 use lead::ids::{ChannelId, LeadId, Uid, WorkspaceId};
 use lead::record::{Key, Record};
 use lead::state;
@@ -146,7 +147,8 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     async fn keep_rules(&self, version: &str, text: &str) -> Result<()>;
 
     /// Removes what is past its age and past every registered consumer. Returns how much. The books stay as they are.
-    async fn trim(&self, now: At, keep: &Keep) -> Result<u64>;
+    /// With a contact go the keys that lead to it, which the pepper tells.
+    async fn trim(&self, now: At, keep: &Keep, pepper: &Pepper) -> Result<u64>;
 
     /// A consistent copy into a new folder. A journal is copied after it by whoever has one, so that its copy holds
     /// every row that this copy has not decided.

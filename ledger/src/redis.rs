@@ -36,6 +36,7 @@ use async_trait::async_trait;
 use bell::Bells;
 use keys::{Keys, place};
 use lead::changes::{AsideKind, Timer};
+use lead::identity::Pepper;
 use lead::ids::{ChannelId, LeadId, Uid, WorkspaceId};
 use lead::record::{Key, Record};
 use lead::state;
@@ -419,11 +420,11 @@ impl Ledger for Redis {
         self.shared.ask(&order).await.map(drop)
     }
 
-    async fn trim(&self, now: At, keep: &Keep) -> Result<u64> {
+    async fn trim(&self, now: At, keep: &Keep, pepper: &Pepper) -> Result<u64> {
         let tenures = self.tenures.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut removed = 0;
         for (workspace, tenure) in tenures {
-            match self.unless_failed(&workspace, &tenure, self.trim_one(&tenure, now, keep).await) {
+            match self.unless_failed(&workspace, &tenure, self.trim_one(&tenure, now, keep, pepper).await) {
                 // Somebody else trims it now.
                 Err(Error::Fenced | Error::Closed) => {}
                 outcome => removed += outcome?,

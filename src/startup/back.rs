@@ -5,6 +5,7 @@ use super::store::{Kind, Store};
 use crate::config::machine::{self as config, Config};
 use crate::config::watch::Snapshot;
 use gateway::desk::{self, Readiness};
+use lead::identity::Pepper;
 use ledger::Keep;
 use prometheus::Registry;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ impl Back {
             unreleased: embedded.then(|| Unreleased::register(registry)).transpose()?,
             config: bounds,
             keep: keep(machine),
+            pepper: Pepper::new(&store.pepper),
             clock: workers::clock::Clock::Wall,
             workspaces: served,
         };

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::{Metrics, Unreleased};
 use lead::changes::AsideKind;
+use lead::identity::Pepper;
 use lead::ids::WorkspaceId;
 use lead::record::{Key, Record};
 use lead::state::Floor;
@@ -22,6 +23,7 @@ pub struct Keeper {
     pub unreleased: Option<Unreleased>,
     pub config: Config,
     pub keep: Keep,
+    pub pepper: Pepper,
     pub clock: Clock,
     /// The workspaces that are served now.
     pub workspaces: watch::Receiver<Vec<WorkspaceId>>,
@@ -52,7 +54,7 @@ impl Keeper {
     /// In small steps until nothing more is past its age.
     async fn trim(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            match self.ledger.trim(self.clock.now(), &self.keep).await {
+            match self.ledger.trim(self.clock.now(), &self.keep, &self.pepper).await {
                 Ok(0) => return,
                 Ok(removed) => tracing::debug!(removed, "keeper.trimmed: past their age"),
                 Err(error) => {

@@ -90,7 +90,7 @@ fn join(work: &mut Work<'_>, elder: &mut Contact, mut other: Contact, proof: Uid
         }
     }
     elder.leads += other.leads;
-    elder.name = elder.name.take().or_else(|| other.name.clone());
+    elder.name = elder.name.take().or_else(|| other.name.take());
     elder.owner = elder.owner.take().or_else(|| other.owner.clone());
     if other.last.as_ref().map(|last| last.closed_at) > elder.last.as_ref().map(|last| last.closed_at) {
         elder.last.clone_from(&other.last);

@@ -6,9 +6,10 @@ use crate::commit::{Batch, Position};
 use crate::{Arrived, Keep, LeadFilter};
 use lead::books::Verdict;
 use lead::changes::{Aside, AsideKind};
+use lead::identity::{Identity, Pepper};
 use lead::ids::{ChannelId, LeadId};
 use lead::record::{Key, Record};
-use lead::state::{Exclusion, Seen};
+use lead::state::{Contact, Exclusion, LastLead, Linked, Seen};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,7 +94,7 @@ pub(super) async fn aged(backend: &dyn Backend) {
     let trimmed = async |moment: i64| {
         let mut removed = 0;
         loop {
-            match ledger.trim(at(moment), &keep).await.unwrap() {
+            match ledger.trim(at(moment), &keep, &pepper()).await.unwrap() {
                 0 => break removed,
                 some => removed += some,
             }
@@ -177,14 +178,25 @@ pub(super) async fn trim(backend: &dyn Backend) {
     let seen = |n: u32| (Key::Seen(uid(n)), Some(Record::Seen(Seen { at: at(i64::from(n)), digest: 0 })));
     let mut closed = lead(1);
     closed.closed_at = Some(at(1));
+    // Two contacts, of whom one has been here lately; a number of the other has become somebody else's.
+    let (old, recent) = (customer(1, 1, ["+15005550001", "+15005550002"]), customer(2, 4, ["+15005550003"; 2]));
+    let number = |n: &str| Key::Identity(Identity::Phone(n.to_owned()).key(&pepper()));
+    let leads_to = |n: &str, whose: &Contact| (number(n), Some(Record::Identity(whose.id)));
     some.records = vec![seen(1), seen(4), put_lead(closed), put_lead(lead(2))];
+    some.records.extend([
+        leads_to("+15005550001", &old),
+        leads_to("+15005550002", &recent),
+        leads_to("+15005550003", &recent),
+        put_contact(old),
+        put_contact(recent.clone()),
+    ]);
     ledger.commit(&shop(), &claim, some).await.unwrap();
     let events = ledger.events(&shop(), Position(0), 9, NO_WAIT).await.unwrap();
     ledger.acknowledge(&shop(), "crm", events[1].position, false).await.unwrap();
     let second = Duration::from_secs(1);
     let keep = Keep { events: second, inbox: second, journal: second, seen: second, closed: second, aside: second };
     // Everything before moment 4 is past its age by then.
-    while ledger.trim(at(5), &keep).await.unwrap() > 0 {}
+    while ledger.trim(at(5), &keep, &pepper()).await.unwrap() > 0 {}
     let left: Vec<_> =
         ledger.events(&shop(), Position(0), 9, NO_WAIT).await.unwrap().into_iter().map(|one| one.json).collect();
     assert_eq!(left, [r#"{"n":3}"#, r#"{"n":4}"#], "what the consumer has not read stays");
@@ -193,11 +205,26 @@ pub(super) async fn trim(backend: &dyn Backend) {
         .await
         .unwrap();
     assert_eq!(known.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false, true]);
+    let numbers = ["+15005550001", "+15005550002", "+15005550003"].map(number);
+    let whose = ledger.fetch(&shop(), &numbers).await.unwrap();
+    let theirs = Some(Record::Identity(recent.id));
+    assert_eq!(whose, [None, theirs.clone(), theirs], "the keys of a contact go with it");
     let inbox = ledger.inbox(&shop(), Position(0), 9, NO_WAIT).await.unwrap();
     let kept: Vec<_> = inbox.iter().map(|one| one.entry.uid).collect();
     assert_eq!(kept, [uid(3), uid(4)], "what is not decided stays, however old");
     ledger.acknowledge(&shop(), "crm", events[3].position, false).await.unwrap();
-    while ledger.trim(at(500), &keep).await.unwrap() > 0 {}
+    while ledger.trim(at(500), &keep, &pepper()).await.unwrap() > 0 {}
     let last = ledger.events(&shop(), Position(0), 9, NO_WAIT).await.unwrap();
     assert_eq!(last.len(), 1, "the newest event stays: positions never begin anew");
+}
+
+fn pepper() -> Pepper {
+    Pepper::new(b"a pepper of some length")
+}
+
+/// Somebody whose last lead closed at that moment.
+fn customer(n: u32, closed: i64, numbers: [&str; 2]) -> Contact {
+    let identities = numbers.map(|number| Linked { identity: Identity::Phone(number.to_owned()), proof: uid(n) });
+    let last = Some(LastLead { id: ids(n).0, closed_at: at(closed) });
+    Contact { identities: identities.to_vec(), last, ..Contact::new(ids(n).1, at(1)) }
 }

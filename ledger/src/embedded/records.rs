@@ -27,6 +27,7 @@ fn name(key: &Key) -> (i64, &[u8]) {
 /// Kinds the desk and retention ask for by number.
 pub(super) const SEEN: i64 = 1;
 pub(super) const SAME: i64 = 2;
+pub(super) const IDENTITY: i64 = 3;
 pub(super) const CONTACT: i64 = 4;
 pub(super) const CALL: i64 = 6;
 pub(super) const UNMATCHED: i64 = 7;

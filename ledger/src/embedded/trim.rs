@@ -1,12 +1,15 @@
 //! What may go? Only what is past its age, and events only past every registered consumer too.
 
-use super::records::{CALL, CONTACT, SAME, SEEN, UNMATCHED};
+use super::records::{CALL, CONTACT, IDENTITY, SAME, SEEN, UNMATCHED};
 use super::worker::Store;
 use crate::Keep;
 use crate::error::Result;
 use lead::changes::AsideKind;
+use lead::identity::Pepper;
+use lead::ids::ContactId;
+use lead::record::{Key, Record};
 use lead::time::At;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 /// Rows of one kind removed in one go: the next round takes the rest, deciding goes on in between.
 const AT_ONCE: i64 = 2_000;
@@ -15,13 +18,13 @@ const ASIDES_AT_ONCE: i64 = 200;
 
 impl Store {
     /// How much was removed, and the row up to which each workspace has decided.
-    pub(super) fn trim(&mut self, now: At, keep: &Keep) -> Result<(u64, Vec<(String, i64)>)> {
+    pub(super) fn trim(&mut self, now: At, keep: &Keep, pepper: &Pepper) -> Result<(u64, Vec<(String, i64)>)> {
         let tx = self.db.transaction()?;
-        let mut removed = 0;
         let (seen, closed) = (now.minus(keep.seen).millis(), now.minus(keep.closed).millis());
-        for (kind, before) in [(SEEN, seen), (SAME, seen), (CALL, seen), (UNMATCHED, seen), (CONTACT, closed)] {
+        let mut removed = contacts(&tx, closed, pepper)?;
+        for kind in [SEEN, SAME, CALL, UNMATCHED] {
             let sql = "DELETE FROM record WHERE (ws, kind, id) IN (SELECT ws, kind, id FROM record WHERE kind = ?1 AND ages_from IS NOT NULL AND ages_from < ?2 LIMIT ?3)";
-            removed += tx.prepare_cached(sql)?.execute(params![kind, before, AT_ONCE])?;
+            removed += tx.prepare_cached(sql)?.execute(params![kind, seen, AT_ONCE])?;
         }
         let leads = "DELETE FROM lead WHERE pos IN (SELECT pos FROM lead WHERE closed_at IS NOT NULL AND closed_at < ?1 LIMIT ?2)";
         removed += tx.prepare_cached(leads)?.execute(params![closed, AT_ONCE])?;
@@ -42,8 +45,31 @@ impl Store {
     }
 }
 
+/// A contact and the keys that still lead to it.
+fn contacts(db: &Connection, before: i64, pepper: &Pepper) -> Result<usize> {
+    let old: Vec<(i64, [u8; 16], Vec<u8>)> = {
+        let sql =
+            "SELECT ws, id, value FROM record WHERE kind = ?1 AND ages_from IS NOT NULL AND ages_from < ?2 LIMIT ?3";
+        let mut rows = db.prepare_cached(sql)?;
+        let found =
+            rows.query_map(params![CONTACT, before, AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        found.collect::<rusqlite::Result<_>>()?
+    };
+    let mut unlink = db.prepare_cached("DELETE FROM record WHERE ws = ?1 AND kind = ?2 AND id = ?3 AND value = ?4")?;
+    let mut forget = db.prepare_cached("DELETE FROM record WHERE ws = ?1 AND kind = ?2 AND id = ?3")?;
+    for (ws, id, value) in &old {
+        if let Some(Record::Contact(contact)) = Key::Contact(ContactId::from_bytes(*id)).decode(value) {
+            for key in contact.keys(pepper) {
+                unlink.execute(params![ws, IDENTITY, key.0, id])?;
+            }
+        }
+        forget.execute(params![ws, CONTACT, id])?;
+    }
+    Ok(old.len())
+}
+
 /// The newest event of a stream stays, so that positions never begin anew.
-fn events(db: &rusqlite::Connection, before: i64) -> Result<usize> {
+fn events(db: &Connection, before: i64) -> Result<usize> {
     let mut gone = 0;
     let all: Vec<i64> = {
         let mut rows = db.prepare_cached("SELECT ws FROM workspace")?;

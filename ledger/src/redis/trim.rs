@@ -11,6 +11,7 @@ use crate::commit::Position;
 use crate::error::Result;
 use ::redis::Pipeline;
 use lead::changes::AsideKind;
+use lead::identity::Pepper;
 use lead::ids::{CallKey, ContactId, Digest, LeadId, Uid};
 use lead::record::{Key, Record};
 use lead::time::At;
@@ -49,11 +50,11 @@ const AGEING: [(&str, Named); 5] = [
 ];
 
 impl Redis {
-    pub(super) async fn trim_one(&self, tenure: &Tenure, now: At, keep: &Keep) -> Result<u64> {
+    pub(super) async fn trim_one(&self, tenure: &Tenure, now: At, keep: &Keep, pepper: &Pepper) -> Result<u64> {
         let mut removed = self.trim_streams(tenure, now, keep).await?;
         for (kind, name) in AGEING {
             let before = now.minus(if kind == "contact" { keep.closed } else { keep.seen });
-            removed += self.sweep(tenure, kind, name, before).await?;
+            removed += self.sweep(tenure, kind, name, before, pepper).await?;
         }
         for kind in AsideKind::ALL.into_iter().filter(|kind| kind.ages()) {
             removed += asides(tenure, kind, now.minus(keep.aside)).await?;
@@ -100,21 +101,25 @@ impl Redis {
     }
 
     /// Goes on through a hash where the last round stopped, and removes what is too old.
-    async fn sweep(&self, tenure: &Tenure, kind: &str, name: Named, before: At) -> Result<u64> {
+    async fn sweep(&self, tenure: &Tenure, kind: &str, name: Named, before: At, pepper: &Pepper) -> Result<u64> {
         let key = tenure.keys.at(kind);
         let (mut cursor, mut removed) = (self.sweeps.at(&key), 0);
         for _ in 0..PAGES {
             let mut page = Pipeline::new();
             page.cmd("HSCAN").arg(&key).arg(cursor).arg("COUNT").arg(PAGE);
             let (next, fields): (u64, Vec<(Vec<u8>, Vec<u8>)>) = tenure.ask(&page).await?.next()?;
-            let old = |(field, value): &(Vec<u8>, Vec<u8>)| {
-                let record = name(field.as_slice().try_into().ok()?).decode(value)?;
-                record.ages_from().filter(|at| *at < before).map(|_| field.clone())
+            let old = |(field, value): (Vec<u8>, Vec<u8>)| {
+                let record = name(field.as_slice().try_into().ok()?).decode(&value)?;
+                record.ages_from().filter(|at| *at < before).map(|_| (field, record))
             };
-            let gone: Vec<Vec<u8>> = fields.iter().filter_map(old).collect();
+            let (gone, records): (Vec<Vec<u8>>, Vec<Record>) = fields.into_iter().filter_map(old).unzip();
             if !gone.is_empty() {
                 let mut drop = transaction();
                 drop.cmd("HDEL").arg(&key).arg(&gone);
+                let keys = leading_to(tenure, &records, pepper).await?;
+                if !keys.is_empty() {
+                    drop.cmd("HDEL").arg(tenure.keys.at("identity")).arg(&keys);
+                }
                 tenure.commit(drop).await?;
                 removed += gone.len() as u64;
             }
@@ -160,6 +165,25 @@ impl Redis {
         tenure.commit(drop).await?;
         Ok(gone.len() as u64)
     }
+}
+
+/// The keys that still lead to one of these contacts.
+async fn leading_to(tenure: &Tenure, records: &[Record], pepper: &Pepper) -> Result<Vec<Vec<u8>>> {
+    let contacts = records.iter().filter_map(|record| match record {
+        Record::Contact(contact) => Some(contact),
+        _ => None,
+    });
+    let (keys, ids): (Vec<Vec<u8>>, Vec<ContactId>) =
+        contacts.flat_map(|contact| contact.keys(pepper).map(|key| (key.0.to_vec(), contact.id))).unzip();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut question = Pipeline::new();
+    question.cmd("HMGET").arg(tenure.keys.at("identity")).arg(&keys);
+    let held: Vec<Option<Vec<u8>>> = tenure.ask(&question).await?.next()?;
+    let leads_there = |(id, held): (&ContactId, &Option<Vec<u8>>)| held.as_deref() == Some(id.bytes());
+    let held = ids.iter().zip(&held).map(leads_there);
+    Ok(keys.into_iter().zip(held).filter_map(|(key, held)| held.then_some(key)).collect())
 }
 
 /// The oldest of a kind first, until a page has nothing that is old enough: what is young is never read through.

@@ -7,6 +7,7 @@ use crate::plan::{Act, GATEWAYS, Knock, Life, Plan, READER};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use lead::entry::Entry;
+use lead::identity::Pepper;
 use lead::rules::Rules;
 use lead::time::At;
 use ledger::journal::{Bounds, Journal, Row};
@@ -179,6 +180,6 @@ async fn trim(redis: Arc<Redis>, clock: Clock, stop: CancellationToken) {
     let keep = Keep { events: FAR, inbox: Duration::ZERO, journal: FAR, seen: FAR, closed: FAR, aside: FAR };
     while !stop.is_cancelled() {
         tokio::time::sleep(Duration::from_secs(4)).await;
-        let _ = redis.trim(clock.now(), &keep).await;
+        let _ = redis.trim(clock.now(), &keep, &Pepper::new(PEPPER)).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use lead::changes::{AsideKind, Timer};
+use lead::identity::Pepper;
 use lead::ids::{ChannelId, ContactId, LeadId, Uid, WorkspaceId};
 use lead::record::{Key, Record};
 use lead::state;
@@ -179,8 +180,8 @@ impl Ledger for Spy {
     async fn keep_rules(&self, version: &str, text: &str) -> Result<()> {
         self.real.keep_rules(version, text).await
     }
-    async fn trim(&self, now: At, keep: &Keep) -> Result<u64> {
-        self.real.trim(now, keep).await
+    async fn trim(&self, now: At, keep: &Keep, pepper: &Pepper) -> Result<u64> {
+        self.real.trim(now, keep, pepper).await
     }
     async fn backup(&self, folder: &Path) -> Result<()> {
         self.real.backup(folder).await

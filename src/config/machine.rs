@@ -263,6 +263,10 @@ fn keep(section: &Section<'_>) -> Keep {
         // A journal row sent again after its uid was forgotten would become a second lead.
         section.wrong(too_large(&section.spot("journal"), &section.spot("seen")));
     }
+    if keep.seen < gateway::feeds::WINDOW {
+        let least = Span(gateway::feeds::WINDOW);
+        section.wrong(section.spot("seen").wrong(format!("at least {least}")));
+    }
     section.end();
     keep
 }

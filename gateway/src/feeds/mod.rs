@@ -19,6 +19,7 @@ mod patience;
 mod reconcile;
 
 pub use keeper::run;
+pub use reconcile::WINDOW;
 
 /// Readers of connections that we open, for `tests/fuzz`.
 #[doc(hidden)]

@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 const USUALLY: Duration = Duration::from_secs(15 * 60);
-/// Far enough back for an outage over a weekend; `keep.seen` must be longer, or what is known comes again.
-const WINDOW: Duration = Duration::from_secs(48 * 3600);
+/// Far enough back for an outage over a weekend. What is known must be known for as long, or it comes again.
+pub const WINDOW: Duration = Duration::from_secs(48 * 3600);
 /// Pages in one round; beyond it the list has no end.
 const MOST_PAGES: usize = 2000;
 const AT_ONCE: usize = 500;

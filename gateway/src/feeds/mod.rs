@@ -1,8 +1,9 @@
 //! Which connections do we open ourselves, and who keeps them?
 //!
 //! A feed fetches what a provider does not send, mails of a mailbox, the events of a telephone exchange, or what its
-//! webhook lost, see [`crate::sources::reconcile`]. It is a row of [`FEEDS`]; what it fetches becomes a [`crate::sources::Request`] that the source of the same name reads, and goes the
-//! way of every knock from there: rows, the journal, and only then does the feed's position move.
+//! webhook lost, see [`crate::sources::shared::reconcile`]. It is a row of [`FEEDS`]; what it fetches becomes a
+//! [`crate::sources::Request`] that the source of the same name reads, and goes the way of every knock from there: rows,
+//! the journal, and only then does the feed's position move.
 //!
 //! - One gateway at a time keeps a channel's feed, by a lease. Two for a moment do no harm, because ids are derived from
 //!   what was fetched and not from who fetched it.
@@ -79,7 +80,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sources::reconcile::EVERY;
+    use crate::sources::shared::reconcile::EVERY;
     use crate::sources::{SOURCES, Source};
 
     #[test]

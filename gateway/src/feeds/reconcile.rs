@@ -8,7 +8,7 @@ use super::Failure;
 use super::line::Line;
 use super::patience::Patience;
 use crate::sources::Refusal;
-use crate::sources::reconcile::{Asked, EVERY, Item, Poll, Question};
+use crate::sources::shared::reconcile::{Asked, EVERY, Item, Poll, Question};
 use lead::ids::Uid;
 use lead::record::Key;
 use lead::time::At;

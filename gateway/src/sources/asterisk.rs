@@ -4,9 +4,9 @@
 //! Uniqueid and Linkedid are `epoch.counter`, unique on one exchange only (docs.asterisk.org, "Asterisk Call Files" and
 //! "AMI Events"), so `system` goes before them.
 
+use super::shared::json;
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, json,
+    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
 };
 
 use crate::channel::Channel;

@@ -7,12 +7,13 @@
 //! Read in Bitrix24's REST documentation (`bitrix-tools/b24-rest-docs`). The event carries a token in its body. Online
 //! events are not repeated: what a portal that cannot be asked at that moment would cost, `bitrix24_poll` brings back.
 
-use super::fields::{self, Pairs};
-use super::renamed;
-use super::said::{self, Said};
+use super::shared::fields::{self, Pairs};
+use super::shared::renamed;
+use super::shared::said::{self, Said};
+use super::shared::{json, reconcile, signature, urlencoded};
 use super::{
     Answer, BodyLimit, Denied, FORM_TYPE, Needed, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest,
-    Setting, Source, Value, json, reconcile, signature, urlencoded,
+    Setting, Source, Value,
 };
 use crate::channel::Channel;
 use http::Method;

@@ -4,10 +4,11 @@
 //! leads and 2 for one without; lists give 50 rows, and `next` while there are more.
 
 use super::bitrix24_form::{self, Entity};
-use super::reconcile::{Asked, Item, Page, Poll, Question};
-use super::said::Said;
-use super::submission::elements;
-use super::{FORM_TYPE, Needed, Refusal, json, urlencoded};
+use super::shared::reconcile::{Asked, Item, Page, Poll, Question};
+use super::shared::said::Said;
+use super::shared::submission::elements;
+use super::shared::{json, urlencoded};
+use super::{FORM_TYPE, Needed, Refusal};
 use lead::time::At;
 
 pub(crate) const POLL: Poll = Poll { begin };

@@ -4,8 +4,9 @@
 //! A system that reports only when a call is over tells all of it in one `ended`, with `started_at` and `answered_at`.
 //! Nobody is taken for a person unless `by` says so.
 
-use super::phases::{Event, LONGEST, ended};
-use super::{Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, shown};
+use super::shared::phases::{Event, LONGEST, ended};
+use super::shared::shown;
+use super::{Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source};
 use crate::channel::Channel;
 use http::Method;
 use lead::entry::{AnsweredBy, Call, Direction, Kind, Phase};

@@ -6,10 +6,11 @@
 //! - `id` makes a message sent twice one message. Without it the content is compared.
 //! - `chat` is who it is with, as the chat knows him; everything else is read by name, like the fields of a form.
 
-use super::item::Item;
-use super::talk::{self, Told};
+use super::shared::item::Item;
+use super::shared::talk::{self, Told};
 
-use super::{Answer, BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, shown};
+use super::shared::{fields, shown};
+use super::{Answer, BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source};
 use crate::channel::Channel;
 use http::Method;
 use lead::entry::{Handle, Kind, Touch};

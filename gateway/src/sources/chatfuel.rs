@@ -6,10 +6,9 @@
 //!
 //! From Chatfuel's documentation of the JSON API (docs.chatfuel.com).
 
-use super::renamed::{self, Names, Person};
-use super::{
-    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, shown,
-};
+use super::shared::renamed::{self, Names, Person};
+use super::shared::shown;
+use super::{Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source};
 use crate::channel::Channel;
 use http::Method;
 use lead::entry::Kind;

@@ -8,15 +8,13 @@
 //!   written on the phone that is connected to the inbox comes without a sender as `external_echo`.
 //! - What a visitor fills into a form or mail box of the chat arrives as an update of the message that asked.
 
-use super::fields::Pairs;
-use super::item::{Item, moment};
+use super::shared::fields::Pairs;
+use super::shared::item::{Item, moment};
 
-use super::talk::{self, Told};
+use super::shared::talk::{self, Told};
 
-use super::{
-    Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, shown,
-    signature,
-};
+use super::shared::{fields, shown, signature};
+use super::{Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source};
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;
 use http::Method;

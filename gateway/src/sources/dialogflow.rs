@@ -8,12 +8,12 @@
 //! - The agent waits for an answer: an empty object lets it say what it was going to say.
 //! - Nobody of us speaks here, so there are no replies.
 
-use super::fields::Pairs;
-use super::item::Item;
-use super::talk::{self, Told};
+use super::shared::fields::Pairs;
+use super::shared::item::Item;
+use super::shared::talk::{self, Told};
+use super::shared::{fields, shown};
 use super::{
     Answer, BodyLimit, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
-    fields, shown,
 };
 use crate::channel::Channel;
 use http::Method;

@@ -5,13 +5,14 @@
 //! carries its own id (`leadgate_id` or `Idempotency-Key`) is recognised when it is sent again; any other by its
 //! content. Files are not kept: name, type and size of each go into the attribute `files`.
 
-use super::aliases::{self, Field};
+use super::shared::aliases::{self, Field};
 
-use super::fields::{Pairs, Service};
+use super::shared::fields::{Pairs, Service};
 
+use super::shared::{json, multipart, submission, urlencoded};
 use super::{
     Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest,
-    Source, json, multipart, submission, urlencoded,
+    Source,
 };
 
 use crate::channel::Channel;

@@ -10,10 +10,10 @@
 //! leg is one of our own phones calling out.
 
 use super::freeswitch_cdr::{self, Cdr};
-use super::phases::{self, bare_call, ended, person};
+use super::shared::phases::{self, bare_call, ended, person};
+use super::shared::{number, shown};
 use super::{
     Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
-    number, shown,
 };
 use crate::channel::Channel;
 use http::Method;

@@ -7,7 +7,7 @@
 //! - `callflow` is a list, the latest profile first. Older versions write the key once for each profile.
 //! - Names in caller profiles come from the network in any letters; what is not UTF-8 is not worth losing a call.
 
-use super::fields::{MOST_FIELDS, TOO_MANY};
+use super::shared::fields::{MOST_FIELDS, TOO_MANY};
 use super::{Refusal, Request, Setting, Value};
 use crate::channel::Channel;
 use data_encoding::BASE64;

@@ -6,15 +6,16 @@
 //!
 //! From the vendor's API documentation (apidocs.getresponse.com).
 
-use super::fields::{self, Pairs};
+use super::shared::fields::{self, Pairs};
 
-use super::renamed::{self, Names, Person};
+use super::shared::renamed::{self, Names, Person};
 
-use super::submission::{elements, of};
+use super::shared::submission::{elements, of};
 
+use super::shared::{json, reconcile, shown, urlencoded};
 use super::{
     Answer, BodyLimit, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
-    getresponse_poll as poll, json, reconcile, shown, urlencoded,
+    getresponse_poll as poll,
 };
 use crate::channel::Channel;
 use http::Method;

@@ -5,8 +5,9 @@
 //! does not hold the account's own fields, and a page that is not full is the last.
 
 use super::getresponse::{self, API_KEY};
-use super::reconcile::{Asked, Item, Page, Poll, Question, moment};
-use super::{JSON_TYPE, Needed, Refusal, Shown, json, urlencoded};
+use super::shared::reconcile::{Asked, Item, Page, Poll, Question, moment};
+use super::shared::{json, urlencoded};
+use super::{JSON_TYPE, Needed, Refusal, Shown};
 use crate::channel::Channel;
 use serde::Deserialize;
 use serde_json::json;

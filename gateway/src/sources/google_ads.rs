@@ -4,12 +4,10 @@
 //! before it is believed. Answers come by column ids; a question of the advertiser's own has the id Google gave it and,
 //! mostly, its words.
 
-use super::fields::{self, Pairs, get};
-use super::submission::{self, elements, of};
-use super::{
-    Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json,
-    signature,
-};
+use super::shared::fields::{self, Pairs, get};
+use super::shared::submission::{self, elements, of};
+use super::shared::{json, signature};
+use super::{Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source};
 use crate::channel::Channel;
 use http::Method;
 use lead::entry::Kind;

@@ -6,13 +6,14 @@
 //!
 //! A contact may send many forms: each conversion is one touch.
 
-use super::fields::{MOST_FIELDS, Pairs, get};
+use super::shared::fields::{MOST_FIELDS, Pairs, get};
 
-use super::submission::{self, Entries, is_mapped, scalar};
+use super::shared::submission::{self, Entries, is_mapped, scalar};
 
+use super::shared::{json, signature};
 use super::{
     Answer, BodyLimit, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Shown, Source, Value,
-    hubspot_proof, json, signature,
+    hubspot_proof,
 };
 use crate::channel::Channel;
 use http::Method;

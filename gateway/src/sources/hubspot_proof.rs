@@ -6,7 +6,8 @@
 //! - v1: hex SHA-256 over secret and body. Apps, beside v3.
 //! - A workflow may show a key instead: here the secret as `Authorization: Bearer …`.
 
-use super::{Denied, Request, mail, signature};
+use super::shared::signature;
+use super::{Denied, Request, mail};
 
 use crate::channel::Channel;
 use data_encoding::{BASE64, HEXLOWER};

@@ -1,7 +1,7 @@
 //! How does a mail that we fetched from a mailbox become a touch? As one that was sent to us; only how it is known again
 //! differs, because a mailbox that is made anew gives its mails other numbers.
 
-use super::verdicts::{AUTHSERV, DMARC_FAIL};
+use super::shared::verdicts::{AUTHSERV, DMARC_FAIL};
 use super::{Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, Setting, Source, Value, mail};
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;

@@ -10,12 +10,12 @@
 //! - A visitor's number is unique within a widget.
 //! - A call to the widget is answered when the agent is connected; a callback, when the client is.
 
-use super::fields::{self, LONGEST_TEXT, Pairs};
-use super::renamed;
-use super::said::{self, Said};
+use super::shared::fields::{self, LONGEST_TEXT, Pairs};
+use super::shared::renamed;
+use super::shared::said::{self, Said};
+use super::shared::{json, shown};
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, json, shown,
+    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;

@@ -6,10 +6,9 @@
 //!
 //! From Jotform's published AsyncAPI description and its help pages; how often it tries is not documented.
 
-use super::fields::{Pairs, get};
-use super::{
-    Answer, BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, form, json, shown, submission,
-};
+use super::shared::fields::{Pairs, get};
+use super::shared::{json, shown, submission};
+use super::{Answer, BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, form};
 use crate::channel::Channel;
 use http::Method;
 use lead::entry::Kind;

@@ -7,14 +7,12 @@
 //!   mail as automatic.
 //! - At most 200 MIME parts are looked at; attachments are told of, never opened.
 
-use super::carried::Carried;
-use super::excerpt::Excerpt;
-use super::fields::{self, LONGEST_TEXT, attribute};
-use super::verdicts::{AUTHSERV, DMARC_FAIL, Verdicts};
-use super::{
-    Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, letter,
-    multipart, shown, unnamed,
-};
+use super::shared::carried::Carried;
+use super::shared::excerpt::Excerpt;
+use super::shared::fields::{self, LONGEST_TEXT, attribute};
+use super::shared::verdicts::{AUTHSERV, DMARC_FAIL, Verdicts};
+use super::shared::{letter, multipart, shown, unnamed};
+use super::{Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source};
 use crate::channel::Channel;
 use data_encoding::BASE64;
 use http::Method;

@@ -5,11 +5,9 @@
 //!
 //! From the vendor's guide to Marketing webhooks (mailchimp.com/developer).
 
-use super::renamed::{self, Names, Person};
-use super::{
-    Answer, BodyLimit, FORM_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, shown,
-    urlencoded,
-};
+use super::shared::renamed::{self, Names, Person};
+use super::shared::{fields, shown, urlencoded};
+use super::{Answer, BodyLimit, FORM_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source};
 use crate::channel::Channel;
 use chrono::NaiveDateTime;
 use http::Method;

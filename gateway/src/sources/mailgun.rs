@@ -9,12 +9,13 @@
 //!
 //! From the vendor's documentation of routes and webhook security (documentation.mailgun.com).
 
-use super::carried::{self, Carried, Head};
-use super::posted::Posted;
-use super::verdicts::{self, Verdicts};
+use super::shared::carried::{self, Carried, Head};
+use super::shared::posted::Posted;
+use super::shared::verdicts::{self, Verdicts};
+use super::shared::{json, signature};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, json, mail, signature,
+    Value, mail,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;

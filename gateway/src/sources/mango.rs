@@ -9,10 +9,11 @@
 //! - Ids come as numbers or quoted, so all values are taken as text.
 //! - A leg from an extension to an extension is between employees and no business of a customer.
 
-use super::said::{self, RECORDING_URL, Said};
+use super::shared::said::{self, RECORDING_URL, Said};
+use super::shared::{json, signature, urlencoded};
 use super::{
     Answer, BodyLimit, Denied, FORM_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting,
-    Source, Value, json, signature, urlencoded,
+    Source, Value,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;

@@ -6,11 +6,9 @@
 //!
 //! From ManyChat's help on External Requests and its reference of dynamic blocks (manychat.github.io).
 
-use super::renamed::{self, Names, Person};
-use super::{
-    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, fields, json,
-    shown,
-};
+use super::shared::renamed::{self, Names, Person};
+use super::shared::{fields, json, shown};
+use super::{Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source};
 use crate::channel::Channel;
 use http::Method;
 use lead::entry::Kind;

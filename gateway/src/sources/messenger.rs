@@ -9,9 +9,10 @@
 //! - While another app has the conversation, the same events come as `standby`.
 //! - The *Test* button of the app's dashboard sends an event as a change of a field.
 
-use super::item::Item;
-use super::talk::{self, Told};
-use super::{BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, fields, meta};
+use super::shared::item::Item;
+use super::shared::talk::{self, Told};
+use super::shared::{fields, meta};
+use super::{BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value};
 use crate::channel::Channel;
 use http::Method;
 use lead::entry::{Kind, Touch};

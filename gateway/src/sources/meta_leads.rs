@@ -6,11 +6,12 @@
 //! - What the webhook loses is asked for, see `meta_leads_poll`.
 //! - A lead that Meta's Lead Ads Testing Tool filled in is known by its words alone; no field says it is a test.
 
-use super::fields::{self, Pairs, get};
-use super::submission::{self, elements, of};
+use super::shared::fields::{self, Pairs, get};
+use super::shared::submission::{self, elements, of};
+use super::shared::{json, meta, reconcile};
 use super::{
     BodyLimit, Needed, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Shown, Source, Value,
-    json, meta, meta_leads_poll as poll, reconcile,
+    meta_leads_poll as poll,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;

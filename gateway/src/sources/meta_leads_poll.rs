@@ -4,8 +4,9 @@
 //! `time_created`, and a page without `paging.next` is the last.
 
 use super::meta_leads::{self, PAGE_TOKEN};
-use super::reconcile::{Asked, Item, Page, Poll, Question, moment};
-use super::{JSON_TYPE, Needed, Refusal, Setting, Shown, Value, json, urlencoded};
+use super::shared::reconcile::{Asked, Item, Page, Poll, Question, moment};
+use super::shared::{json, urlencoded};
+use super::{JSON_TYPE, Needed, Refusal, Setting, Shown, Value};
 use crate::channel::Channel;
 use serde::Deserialize;
 use serde_json::json;

@@ -4,26 +4,17 @@
 //! answer on the wire are shared code around them. A new source is its file, the steps for people beside it, a row of
 //! this table, and its fixtures in `tests/fixtures/sources/<name>/`.
 //!
-//! Beside the sources lie the readers they share: [`json`], [`urlencoded`] and [`multipart`] turn a body into ordered
-//! paths and values, [`fields`] turns those into a touch by the names of [`aliases`], [`phases`] into calls,
-//! [`signature`] compares proofs, [`sample`] writes what a provider would send. Chats also share [`item`], which asks a
-//! JSON object by path, and [`talk`], which makes touches and replies of messages. [`reconcile`] is for providers that
-//! can be asked for what their webhook lost.
+//! What several of them do alike is in [`shared`]. Beside a source may lie how it proves its requests (`_proof`) and how
+//! its provider is asked for what the webhook lost (`_poll`).
 
-pub mod aliases;
 pub mod asterisk;
 pub mod bitrix24_form;
 pub(crate) mod bitrix24_poll;
 pub mod call;
-mod carried;
 pub mod chat;
 pub mod chatfuel;
 pub mod chatwoot;
 pub mod dialogflow;
-mod excerpt;
-pub mod explain;
-pub mod expression;
-mod fields;
 pub mod form;
 pub mod freeswitch;
 mod freeswitch_cdr;
@@ -33,40 +24,24 @@ pub mod google_ads;
 pub mod hubspot_form;
 mod hubspot_proof;
 pub mod imap;
-mod item;
 pub mod jivo;
 pub mod jotform;
-mod json;
-mod letter;
 pub mod mail;
 pub mod mailchimp;
 pub mod mailgun;
 pub mod mango;
 pub mod manychat;
 pub mod messenger;
-mod meta;
 pub mod meta_leads;
 pub(crate) mod meta_leads_poll;
-mod multipart;
-mod number;
-mod parts;
-mod phases;
 pub mod plivo;
 mod plivo_proof;
-mod posted;
 pub mod postmark;
-pub(crate) mod reconcile;
-mod renamed;
-mod said;
-mod sample;
 pub mod sendgrid;
 pub mod sendpulse;
 pub mod ses;
-mod shown;
-mod signature;
+pub(crate) mod shared;
 mod sns;
-mod submission;
-mod talk;
 pub mod telegram;
 pub mod telnyx;
 mod telnyx_proof;
@@ -75,9 +50,6 @@ pub mod twilio;
 mod twilio_proof;
 pub mod typeform;
 pub mod uis;
-mod unnamed;
-pub(crate) mod urlencoded;
-mod verdicts;
 pub mod viber;
 pub mod vk;
 pub mod vonage;
@@ -88,13 +60,15 @@ pub mod whatsapp;
 pub mod wordpress;
 pub mod zadarma;
 
-pub use sample::{Sample, SampleRequest};
+pub use shared::sample::{Sample, SampleRequest};
+pub use shared::{aliases, explain, expression};
 
 use crate::channel::Channel;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use lead::entry::{Call, Kind, Signal, Touch};
 use lead::time::At;
+use shared::{fields, json, urlencoded};
 use std::collections::BTreeMap;
 
 /// Every source, in the order of the docs.

@@ -6,7 +6,7 @@
 //!
 //! Assumption: one leg reaches each state once, so leg and state are the id of an event; Plivo gives none.
 
-use super::phases::{Event, ended, person};
+use super::shared::phases::{Event, ended, person};
 use super::{Answer, BodyLimit, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, plivo_proof};
 use crate::channel::Channel;
 use http::Method;

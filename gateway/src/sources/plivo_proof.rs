@@ -9,8 +9,9 @@
 //!
 //! The header may hold several signatures; the main account signs into a header of its own.
 
-use super::fields::Pairs;
-use super::{Denied, FORM_TYPE, Request, Setting, Value, signature, urlencoded};
+use super::shared::fields::Pairs;
+use super::shared::{signature, urlencoded};
+use super::{Denied, FORM_TYPE, Request, Setting, Value};
 use crate::channel::Channel;
 use data_encoding::BASE64;
 use http::Method;

@@ -5,13 +5,14 @@
 //!
 //! From the vendor's documentation of the inbound webhook and the fixtures of django-anymail.
 
-use super::carried::{self, Carried, Head};
+use super::shared::carried::{self, Carried, Head};
 
-use super::multipart::{describe_file, plain_name};
+use super::shared::multipart::{describe_file, plain_name};
 
-use super::verdicts::{self, Verdicts};
+use super::shared::verdicts::{self, Verdicts};
 
-use super::{Answer, BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail, shown};
+use super::shared::{json, shown};
+use super::{Answer, BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, mail};
 use crate::channel::Channel;
 use http::Method;
 use lead::entry::Kind;

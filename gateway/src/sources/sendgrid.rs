@@ -7,12 +7,13 @@
 //!
 //! From the vendor's documentation of Inbound Parse, its security policies, and its Python SDK.
 
-use super::carried::{self, Carried, Head};
-use super::posted::{self, Posted};
-use super::verdicts::{self, Verdicts};
+use super::shared::carried::{self, Carried, Head};
+use super::shared::posted::{self, Posted};
+use super::shared::verdicts::{self, Verdicts};
+use super::shared::{shown, signature};
 use super::{
     Answer, BodyLimit, Denied, JSON_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, mail, shown, signature,
+    Value, mail,
 };
 use crate::channel::Channel;
 use crate::room;

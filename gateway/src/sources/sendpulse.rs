@@ -8,11 +8,11 @@
 //!
 //! From the vendor's documentation of chatbot webhooks and of webhooks of the mail service; some events have two names.
 
-use super::fields::{self, Pairs};
-use super::renamed::{self, Names, Person};
+use super::shared::fields::{self, Pairs};
+use super::shared::renamed::{self, Names, Person};
+use super::shared::{json, number, shown};
 use super::{
-    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
-    Value, json, number, shown,
+    Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
 };
 use crate::channel::Channel;
 use http::Method;

@@ -10,14 +10,12 @@
 //!
 //! From the vendor's documentation of receiving mail and of HTTPS subscriptions.
 
-use super::carried::{self, Carried, Head};
-use super::fields::attribute;
+use super::shared::carried::{self, Carried, Head};
+use super::shared::fields::attribute;
+use super::shared::verdicts::{self, DMARC_FAIL, Verdicts};
+use super::shared::{json, shown};
 use super::sns::{self, Envelope};
-use super::verdicts::{self, DMARC_FAIL, Verdicts};
-use super::{
-    Answer, BodyLimit, Denied, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, mail,
-    shown,
-};
+use super::{Answer, BodyLimit, Denied, Needed, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, mail};
 use crate::channel::Channel;
 use data_encoding::{BASE64, BASE64_MIME_PERMISSIVE};
 use http::Method;

@@ -7,8 +7,9 @@
 //!
 //! From the vendor's guide to verifying signatures of SNS messages, versions 1 (SHA-1) and 2 (SHA-256).
 
-use super::fields::Pairs;
-use super::{Denied, Needed, Refusal, Request, Setting, Value, json, signature};
+use super::shared::fields::Pairs;
+use super::shared::{json, signature};
+use super::{Denied, Needed, Refusal, Request, Setting, Value};
 use crate::channel::Channel;
 use data_encoding::{BASE64, Specification};
 use lead::time::At;

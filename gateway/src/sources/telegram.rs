@@ -6,13 +6,12 @@
 //! A text that the customer has edited is a touch of its own, see [`talk`]. Edits without a text are no words of his:
 //! a location that is shared live comes as an edit every few seconds.
 
-use super::fields::{self, attribute};
+use super::shared::fields::{self, attribute};
 
-use super::talk::{self, Told};
+use super::shared::talk::{self, Told};
 
-use super::{
-    Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, number, signature,
-};
+use super::shared::{json, number, signature};
+use super::{Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source};
 use crate::channel::Channel;
 use http::{Method, StatusCode};
 

@@ -10,7 +10,7 @@
 //! - An answered customer's leg is our application speaking. A person is a leg of ours that was answered, or a bridge.
 //! - The end of a leg to one of our people does not say whether anybody spoke; the customer's leg ends the call.
 
-use super::phases::{self, Event, ended};
+use super::shared::phases::{self, Event, ended};
 use super::{
     Answer, BodyLimit, FORM_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
     Value, telnyx_proof, twilio,

@@ -4,7 +4,8 @@
 //! five minutes is not believed. The public key is the account's. Nobody but Telnyx can sign with it, so samples are
 //! signed with a key that is made from the channel's own secret, and count as genuine too.
 
-use super::{Denied, Request, Setting, Value, signature};
+use super::shared::signature;
+use super::{Denied, Request, Setting, Value};
 use crate::channel::Channel;
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use lead::time::At;

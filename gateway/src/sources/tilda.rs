@@ -7,13 +7,14 @@
 //! Read in Tilda's help («Webhook», «Приём данных»). With the visitor's cookies ticked, the analytics ids in them and
 //! Tilda's own note of the campaign are taken out; other cookies are nobody's business and dropped.
 
-use super::aliases::{self, Field};
-use super::fields::{self, Pairs};
-use super::renamed;
-use super::said;
+use super::shared::aliases::{self, Field};
+use super::shared::fields::{self, Pairs};
+use super::shared::renamed;
+use super::shared::said;
+use super::shared::{json, shown, signature, submission, urlencoded};
 use super::{
     Answer, BodyLimit, Denied, FORM_TYPE, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest,
-    Setting, Source, Value, json, shown, signature, submission, urlencoded,
+    Setting, Source, Value,
 };
 use crate::channel::Channel;
 use http::Method;

@@ -9,10 +9,9 @@
 //! - A child leg belongs to an inbound call, and its `From` may be our own number: the caller is told by the parent.
 //! - One leg reaches each state once, so leg and state are the id of an event, however often Twilio sends it.
 
-use super::phases::{Event, ended, person};
-use super::{
-    Answer, BodyLimit, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, signature, twilio_proof,
-};
+use super::shared::phases::{Event, ended, person};
+use super::shared::signature;
+use super::{Answer, BodyLimit, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, twilio_proof};
 use crate::channel::Channel;
 use chrono::DateTime;
 use http::{Method, StatusCode};

@@ -6,7 +6,8 @@
 //! - Twilio signs the URL sometimes with and sometimes without the port, so either is believed.
 //! - Another body than a form is signed by its SHA-256 in the URL, `bodySHA256`.
 
-use super::{Denied, FORM_TYPE, Request, signature, urlencoded};
+use super::shared::{signature, urlencoded};
+use super::{Denied, FORM_TYPE, Request};
 use crate::channel::Channel;
 use data_encoding::{BASE64, HEXLOWER};
 use http::Method;
@@ -89,7 +90,7 @@ fn signed_parameters(request: &Request) -> Result<String, Denied> {
     if signature::same(real.as_bytes(), stated.as_bytes()) { Ok(String::new()) } else { Err(Denied::Wrong) }
 }
 
-fn joined(mut fields: super::fields::Pairs<'_>) -> String {
+fn joined(mut fields: super::shared::fields::Pairs<'_>) -> String {
     fields.sort_unstable();
     fields.dedup();
     let mut joined = String::with_capacity(fields.iter().map(|(name, value)| name.len() + value.len()).sum());

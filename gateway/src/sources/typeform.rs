@@ -3,13 +3,12 @@
 //! An answer names its question by id and `ref`; the words stand in the form's definition, which may be large and is
 //! only looked up (typeform.com/developers/webhooks). An e-mail or phone question is one whatever it is called.
 
-use super::fields::{Pairs, get};
+use super::shared::fields::{Pairs, get};
 
-use super::submission::{self, Entries, called, is_mapped};
+use super::shared::submission::{self, Entries, called, is_mapped};
 
-use super::{
-    Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, signature,
-};
+use super::shared::{json, signature};
+use super::{Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source};
 use crate::channel::Channel;
 use data_encoding::BASE64;
 use http::Method;

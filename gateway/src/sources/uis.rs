@@ -8,12 +8,11 @@
 //! Nothing is signed: the address is the proof, see [`shown`]. Names of placeholders are those of UIS's own
 //! templates for PlanFix.
 
-use super::fields::{self, Pairs};
-use super::renamed;
-use super::said::{self, Said, TIME_ZONE};
-use super::{
-    Answer, BodyLimit, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source, json, number, shown,
-};
+use super::shared::fields::{self, Pairs};
+use super::shared::renamed;
+use super::shared::said::{self, Said, TIME_ZONE};
+use super::shared::{json, number, shown};
+use super::{Answer, BodyLimit, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source};
 use crate::channel::Channel;
 use http::Method;
 use lead::entry::{AnsweredBy, Call, Direction, Kind, Phase, Touch};

@@ -7,12 +7,12 @@
 //! - A contact card does not say whose it is: its phone counts as one found in the text.
 //! - What operators answer is sent through the API and never comes back.
 
-use super::item::Item;
-use super::talk::{self, Told};
+use super::shared::item::Item;
+use super::shared::talk::{self, Told};
 
+use super::shared::{fields, number, signature};
 use super::{
-    Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, fields,
-    number, signature,
+    Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
 };
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;

@@ -7,10 +7,10 @@
 //! - Only private conversations are customers; a group chat's number begins at two billion.
 //! - A community's message was written by a person if it names an administrator; replies through other tools do not.
 
-use super::fields::{self, LONGEST_TEXT, Pairs, attribute};
+use super::shared::fields::{self, LONGEST_TEXT, Pairs, attribute};
+use super::shared::{json, signature};
 use super::{
     Answer, BodyLimit, Denied, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value,
-    json, signature,
 };
 use crate::channel::Channel;
 use http::Method;

@@ -9,7 +9,7 @@
 //!   detection has the word.
 //! - One leg reaches each state once, so leg and state are the id of an event; Vonage gives none.
 
-use super::phases::{self, Event, ended};
+use super::shared::phases::{self, Event, ended};
 use super::{
     Answer, BodyLimit, JSON_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source,
     Value, vonage_proof,

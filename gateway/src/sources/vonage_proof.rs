@@ -4,8 +4,9 @@
 //! must be fresh; `payload_hash` is the SHA-256 of the body in hex and is demanded of every request that has one
 //! (developer.vonage.com, "Decoding signed webhooks").
 
-use super::phases::Event;
-use super::{Denied, Request, Setting, Value, signature};
+use super::shared::phases::Event;
+use super::shared::signature;
+use super::{Denied, Request, Setting, Value};
 use crate::channel::Channel;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use http::Method;

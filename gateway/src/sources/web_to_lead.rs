@@ -4,12 +4,11 @@
 //!   hosts that the channel lists are followed; an open redirect is a gift to others.
 //! - The page says in `encoding` how it writes letters; pages in windows-1251 exist.
 
-use super::aliases::{Field, of_path};
-use super::fields::{Pairs, get};
-use super::submission;
-use super::{
-    Answer, BodyLimit, FORM_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, form, urlencoded,
-};
+use super::shared::aliases::{Field, of_path};
+use super::shared::fields::{Pairs, get};
+use super::shared::submission;
+use super::shared::urlencoded;
+use super::{Answer, BodyLimit, FORM_TYPE, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, form};
 use crate::channel::Channel;
 use crate::spam;
 use http::{Method, StatusCode};

@@ -3,11 +3,10 @@
 //! A hook made with an app or, since 2025, in the dashboard is signed; an older one is not, and its channel then needs
 //! a `url_key` (developers.webflow.com, Working with webhooks).
 
-use super::fields::get;
-use super::submission;
-use super::{
-    Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, json, shown, signature,
-};
+use super::shared::fields::get;
+use super::shared::submission;
+use super::shared::{json, shown, signature};
+use super::{Answer, BodyLimit, Denied, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source};
 
 use crate::channel::Channel;
 use data_encoding::HEXLOWER;

@@ -10,12 +10,10 @@
 //! - What was written in the Business App comes back as `smb_message_echoes`. Meta does not say which of them are the
 //!   app's automatic greetings, so a channel may leave them out.
 
-use super::item::Item;
-use super::talk::{self, Told};
-use super::{
-    BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value, fields, json, meta,
-    number,
-};
+use super::shared::item::Item;
+use super::shared::talk::{self, Told};
+use super::shared::{fields, json, meta, number};
+use super::{BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Setting, Source, Value};
 use crate::channel::Channel;
 use http::Method;
 use lead::entry::{Handle, Kind, Touch};

@@ -6,13 +6,14 @@
 //! - Gravity Forms sends an entry whose fields have numbers for names. A mail address and a phone are known by their
 //!   looks; `1.3` and `1.6` beside no `1.1` are the parts of a name (docs.gravityforms.com, Name field).
 
-use super::aliases::{Field, of_path};
+use super::shared::aliases::{Field, of_path};
 
-use super::fields::{Pairs, get};
+use super::shared::fields::{Pairs, get};
 
-use super::submission::{self, is_mapped};
+use super::shared::submission::{self, is_mapped};
 
-use super::{Answer, BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, form, shown};
+use super::shared::shown;
+use super::{Answer, BodyLimit, Proof, Reading, Refusal, Request, Sample, SampleRequest, Source, form};
 use crate::channel::Channel;
 use chrono::NaiveDateTime;
 use http::Method;

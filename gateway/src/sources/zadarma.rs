@@ -8,11 +8,11 @@
 //! - `call_start` is when the call began, whatever the event, so an answer's own time is when it arrives.
 //! - An inbound call may be `answered` by a menu; only `NOTIFY_ANSWER` is a person. An outbound call was placed by one.
 
-use super::fields::Pairs;
-use super::said::{self, RECORDING_URL, Said, TIME_ZONE};
+use super::shared::fields::Pairs;
+use super::shared::said::{self, RECORDING_URL, Said, TIME_ZONE};
+use super::shared::{signature, urlencoded};
 use super::{
     Answer, BodyLimit, Denied, FORM_TYPE, Proof, Read, Reading, Refusal, Request, Sample, SampleRequest, Source,
-    signature, urlencoded,
 };
 use crate::channel::Channel;
 use data_encoding::{BASE64, HEXLOWER};

@@ -5,7 +5,7 @@
 
 use super::Failure;
 use crate::feeds::line::Line;
-use crate::sources::urlencoded;
+use crate::sources::shared::urlencoded;
 use data_encoding::BASE64;
 use secrecy::ExposeSecret;
 use serde::Deserialize;

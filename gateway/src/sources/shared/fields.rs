@@ -12,13 +12,13 @@ use serde_json::Value;
 use std::borrow::Cow;
 
 /// Paths and values in the order of the request.
-pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+pub(crate) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// Keys and values of one request.
-pub(super) const MOST_FIELDS: usize = 1000;
+pub(crate) const MOST_FIELDS: usize = 1000;
 /// Levels of nesting.
-pub(super) const DEEPEST: usize = 32;
-pub(super) const TOO_MANY: &str = "the request has more than 1000 fields";
+pub(crate) const DEEPEST: usize = 32;
+pub(crate) const TOO_MANY: &str = "the request has more than 1000 fields";
 
 /// Phones or mail addresses of one touch; more are kept as attributes.
 const MOST_CONTACTS: usize = 8;
@@ -28,18 +28,18 @@ const LONGEST_PHONE: usize = 256;
 const LONGEST_EMAIL: usize = 320;
 const LONGEST_KEY: usize = 128;
 const LONGEST_VALUE: usize = 8 * 1024;
-pub(super) const LONGEST_TEXT: usize = 64 * 1024;
+pub(crate) const LONGEST_TEXT: usize = 64 * 1024;
 
 /// What a form says to the gateway rather than to people.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Service {
+pub(crate) struct Service {
     pub post_id: Option<String>,
     pub redirect: Option<String>,
     pub honeypot: bool,
 }
 
 /// Puts every field where it belongs.
-pub(super) fn fill(touch: &mut Touch, pairs: Pairs<'_>, channel: &Channel) -> Service {
+pub(crate) fn fill(touch: &mut Touch, pairs: Pairs<'_>, channel: &Channel) -> Service {
     let mapped = Mapped::new(&pairs, channel);
     let computed = mapped.compute(&pairs);
     let mut filling =
@@ -69,7 +69,7 @@ pub(super) fn fill(touch: &mut Touch, pairs: Pairs<'_>, channel: &Channel) -> Se
 }
 
 /// Puts what tells of the way a person came where it belongs, without touching anything else.
-pub(super) fn fill_campaign(touch: &mut Touch, pairs: &Pairs<'_>) {
+pub(crate) fn fill_campaign(touch: &mut Touch, pairs: &Pairs<'_>) {
     for (path, value) in pairs.iter().filter(|(_, value)| !value.trim().is_empty()) {
         match aliases::of_path(path) {
             Some(Field::Campaign(name)) => campaign(touch, name, client_id(name, value.trim())),
@@ -229,7 +229,7 @@ fn text(touch: &mut Touch, value: &str) {
 }
 
 /// Keeps what we have no place for. A path that comes twice keeps both values, in a list.
-pub(super) fn attribute(touch: &mut Touch, path: &str, value: &str) {
+pub(crate) fn attribute(touch: &mut Touch, path: &str, value: &str) {
     if value.len() > LONGEST_VALUE {
         touch.flags.insert("cut".to_owned());
     }
@@ -245,7 +245,7 @@ pub(super) fn attribute(touch: &mut Touch, path: &str, value: &str) {
     }
 }
 
-pub(super) fn campaign(touch: &mut Touch, name: &str, value: &str) {
+pub(crate) fn campaign(touch: &mut Touch, name: &str, value: &str) {
     if touch.campaign.len() < MOST_CAMPAIGN && !touch.campaign.contains_key(name) {
         touch.campaign.insert(cut(name, LONGEST_KEY).to_owned(), cut(value, LONGEST_VALUE).to_owned());
     }
@@ -276,19 +276,19 @@ fn tick(value: &str) -> Option<bool> {
 
 /// Phones in running text, for whoever wrote his number into the message.
 /// Who gave no phone in a field may have written it.
-pub(super) fn hear(touch: &mut Touch, channel: &Channel) {
+pub(crate) fn hear(touch: &mut Touch, channel: &Channel) {
     if let Some(text) = touch.text.as_deref().filter(|_| touch.phones.is_empty()) {
         touch.text_phones = phones_in(text, channel.region);
     }
 }
 
 /// The first value at exactly this path that is not blank.
-pub(super) fn get<'p>(pairs: &'p Pairs<'_>, path: &str) -> Option<&'p str> {
+pub(crate) fn get<'p>(pairs: &'p Pairs<'_>, path: &str) -> Option<&'p str> {
     let mut values = pairs.iter().filter(|(known, _)| known == path).map(|(_, value)| value.trim());
     values.find(|value| !value.is_empty())
 }
 
-pub(super) fn phones_in(text: &str, region: Region) -> Vec<String> {
+pub(crate) fn phones_in(text: &str, region: Region) -> Vec<String> {
     const SHORTEST: usize = 7;
     let text = cut(text, phone::SEARCHED);
     if text.chars().filter(|c| c.is_numeric()).take(SHORTEST).count() < SHORTEST {

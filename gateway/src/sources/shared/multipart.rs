@@ -7,7 +7,7 @@ use super::fields::{MOST_FIELDS, Pairs};
 use super::parts::{self, What};
 use super::posted::text as letters;
 use super::urlencoded::{known_charset, path};
-use super::{Refusal, media_type};
+use crate::sources::{Refusal, media_type};
 use encoding_rs::Encoding;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -18,26 +18,26 @@ const MOST_PARTS: usize = 50;
 const LONGEST_VALUE: usize = 256 * 1024;
 
 #[derive(Debug, Default)]
-pub(super) struct Form {
+pub(crate) struct Form {
     pub pairs: Pairs<'static>,
     pub files: Vec<Value>,
 }
 
 /// The parts as they came: name, charset and bytes of each that is no file.
 #[derive(Debug, Default)]
-pub(super) struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     pub values: Vec<(String, Option<&'static Encoding>, &'a [u8])>,
     pub files: Vec<Value>,
 }
 
 /// A form that a page posted.
-pub(super) fn read(body: &[u8], content_type: &str) -> Result<Form, Refusal> {
+pub(crate) fn read(body: &[u8], content_type: &str) -> Result<Form, Refusal> {
     let parts = parts(body, content_type, Most { parts: MOST_PARTS, value: LONGEST_VALUE })?;
     Ok(Form { pairs: decode(parts.values), files: parts.files })
 }
 
 /// A mail that a provider posts: with every header a part of its own, or whole in one.
-pub(super) fn mail<'a>(body: &'a [u8], content_type: &str) -> Result<Parts<'a>, Refusal> {
+pub(crate) fn mail<'a>(body: &'a [u8], content_type: &str) -> Result<Parts<'a>, Refusal> {
     parts(body, content_type, Most { parts: MOST_FIELDS, value: usize::MAX })
 }
 
@@ -91,12 +91,12 @@ fn decode(raw: Vec<(String, Option<&'static Encoding>, &[u8])>) -> Pairs<'static
 }
 
 /// How a file that was not kept is told of in the attributes.
-pub(super) fn describe_file(field: &str, name: Option<&str>, kind: Option<&str>, size: usize) -> Value {
+pub(crate) fn describe_file(field: &str, name: Option<&str>, kind: Option<&str>, size: usize) -> Value {
     json!({"field": field, "name": name, "type": kind, "size": size, "kept": false})
 }
 
 /// A name that is only a name: no folders, no control characters, no tricks with dots.
-pub(super) fn plain_name(name: &str) -> Option<&str> {
+pub(crate) fn plain_name(name: &str) -> Option<&str> {
     let odd = |c: char| c.is_control() || matches!(c, '/' | '\\' | ':' | '\0');
     let plain = !name.is_empty() && name.len() <= 200 && !name.starts_with('.') && !name.contains(odd);
     plain.then_some(name)

@@ -9,7 +9,7 @@ use memchr::memmem;
 use std::borrow::Cow;
 
 /// A mail whose head has letters that are no UTF-8, with those it was meant to have (RFC 6532 allows nothing else there).
-pub(super) fn head(raw: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn head(raw: &[u8]) -> Cow<'_, [u8]> {
     let end = memmem::find(raw, b"\r\n\r\n").or_else(|| memmem::find(raw, b"\n\n"));
     let (head, body) = raw.split_at(end.unwrap_or(raw.len()));
     if std::str::from_utf8(head).is_ok() {
@@ -19,7 +19,7 @@ pub(super) fn head(raw: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// The text of a part, where the parser has made of it letters that say nothing.
-pub(super) fn text<'a>(read: &'a str, part: &MessagePart<'_>, raw: &[u8]) -> Cow<'a, str> {
+pub(crate) fn text<'a>(read: &'a str, part: &MessagePart<'_>, raw: &[u8]) -> Cow<'a, str> {
     let told = part.offset_body as usize..part.offset_end as usize;
     let Some(body) = raw.get(told).filter(|_| read.contains('\u{fffd}')) else { return Cow::Borrowed(read) };
     let bytes = match part.encoding {

@@ -5,7 +5,8 @@
 
 use super::fields::{self, Pairs};
 
-use super::{Refusal, Request, Setting, Value as Kind, number};
+use super::number;
+use crate::sources::{Refusal, Request, Setting, Value as Kind};
 
 use crate::channel::Channel;
 use lead::entry::{AnsweredBy, Attributes, Call, Direction, Phase};
@@ -15,35 +16,35 @@ use lead::time::At;
 use serde_json::Value;
 use std::time::Duration;
 
-pub(super) const LONGEST: usize = 1024;
+pub(crate) const LONGEST: usize = 1024;
 
 /// Providers that tell of a leg only that we placed it: to one of our people, because a customer called, or to a
 /// customer?
-pub(super) const OUTBOUND_LEGS: Setting = Setting::optional(
+pub(crate) const OUTBOUND_LEGS: Setting = Setting::optional(
     "outbound_legs",
     Kind::Word(&["agents", "customers"]),
     "whom the application calls: \"agents\" when a customer rings, or \"customers\"",
 );
 
 /// Where it is on, an answered leg waits for the word of the detection.
-pub(super) const MACHINE_DETECTION: Setting = Setting::optional(
+pub(crate) const MACHINE_DETECTION: Setting = Setting::optional(
     "machine_detection",
     Kind::Word(&["off", "on"]),
     "\"on\" where the application has calls checked for answering machines, else \"off\"",
 );
 
-pub(super) fn calls_customers(channel: &Channel) -> bool {
+pub(crate) fn calls_customers(channel: &Channel) -> bool {
     channel.setting(OUTBOUND_LEGS.name) == Some("customers")
 }
 
 /// Who answered a leg that we placed to one of our people, as long as nothing else is said.
-pub(super) fn answered_leg(channel: &Channel) -> AnsweredBy {
+pub(crate) fn answered_leg(channel: &Channel) -> AnsweredBy {
     let detects = channel.setting(MACHINE_DETECTION.name) == Some("on");
     if detects { AnsweredBy::Unknown } else { AnsweredBy::Human }
 }
 
 /// The parameters of one request, by name.
-pub(super) struct Event<'a> {
+pub(crate) struct Event<'a> {
     fields: Pairs<'a>,
     channel: &'a Channel,
     /// Names that a call's own fields hold already, or that are no business of a reader; one that ends in a dot
@@ -55,7 +56,7 @@ pub(super) struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    pub(super) fn of(
+    pub(crate) fn of(
         request: &'a Request,
         channel: &'a Channel,
         used: &'static [&'static str],
@@ -64,7 +65,7 @@ impl<'a> Event<'a> {
     }
 
     /// Names without these beginnings, which only wrap.
-    pub(super) fn unwrapped(mut self, wrappers: &'static [&'static str]) -> Self {
+    pub(crate) fn unwrapped(mut self, wrappers: &'static [&'static str]) -> Self {
         self.wrappers = wrappers;
         for (name, _) in &mut self.fields {
             if let Some(rest) = wrappers.iter().find_map(|wrapper| name.strip_prefix(wrapper)) {
@@ -74,38 +75,38 @@ impl<'a> Event<'a> {
         self
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         fields::get(&self.fields, name)
     }
 
     /// The first of these that says anything.
-    pub(super) fn first(&self, names: &[&str]) -> Option<&str> {
+    pub(crate) fn first(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.get(name))
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.get(name).map(|value| cut(value, LONGEST).to_owned())
     }
 
-    pub(super) fn seconds(&self, name: &str) -> Option<u32> {
+    pub(crate) fn seconds(&self, name: &str) -> Option<u32> {
         self.get(name)?.parse().ok()
     }
 
-    pub(super) fn at(&self, name: &str) -> Option<At> {
+    pub(crate) fn at(&self, name: &str) -> Option<At> {
         At::parse(self.get(name)?)
     }
 
-    pub(super) fn number(&self, name: &str) -> Option<String> {
+    pub(crate) fn number(&self, name: &str) -> Option<String> {
         self.get(name).map(number::with_country)
     }
 
     /// When a talk of this length began, if it ended then or, where nobody says when, now.
-    pub(super) fn began(&self, end: Option<At>, talk_s: Option<u32>) -> Option<At> {
+    pub(crate) fn began(&self, end: Option<At>, talk_s: Option<u32>) -> Option<At> {
         Some(end.unwrap_or(self.received_at).minus(Duration::from_secs(talk_s?.into())))
     }
 
     /// A phase of an inbound call that names the call and keeps what has no place of its own.
-    pub(super) fn call(&self, id: &str, phase: Phase) -> Call {
+    pub(crate) fn call(&self, id: &str, phase: Phase) -> Call {
         let mut call = bare_call(id, phase);
         for (name, value) in self.fields.iter().filter(|(_, value)| !value.trim().is_empty()) {
             match self.ours(name) {
@@ -132,12 +133,12 @@ impl<'a> Event<'a> {
 }
 
 /// What the channel calls a field of the sender's.
-pub(super) fn named<'a>(channel: &'a Channel, theirs: &str) -> Option<&'a str> {
+pub(crate) fn named<'a>(channel: &'a Channel, theirs: &str) -> Option<&'a str> {
     channel.fields.iter().find(|(_, path)| path.eq_ignore_ascii_case(theirs)).map(|(ours, _)| ours.as_str())
 }
 
 /// Puts a field that the channel has a name for.
-pub(super) fn put(call: &mut Call, ours: &str, value: &str) {
+pub(crate) fn put(call: &mut Call, ours: &str, value: &str) {
     let value = cut(value.trim(), LONGEST);
     match ours {
         "name" => call.name = Some(value.to_owned()),
@@ -147,7 +148,7 @@ pub(super) fn put(call: &mut Call, ours: &str, value: &str) {
 }
 
 /// A name that comes twice keeps both values, in a list.
-pub(super) fn keep(attributes: &mut Attributes, name: &str, value: &str) {
+pub(crate) fn keep(attributes: &mut Attributes, name: &str, value: &str) {
     let value = Value::from(cut(value, LONGEST));
     match attributes.entry(cut(name, LONGEST)) {
         serde_json::map::Entry::Vacant(place) => {
@@ -160,16 +161,16 @@ pub(super) fn keep(attributes: &mut Attributes, name: &str, value: &str) {
     }
 }
 
-pub(super) fn bare_call(id: &str, phase: Phase) -> Call {
+pub(crate) fn bare_call(id: &str, phase: Phase) -> Call {
     Call::new(cut(id, LONGEST).to_owned(), Direction::Inbound, phase)
 }
 
-pub(super) fn ended(talk_s: Option<u32>, cause: Option<&str>) -> Phase {
+pub(crate) fn ended(talk_s: Option<u32>, cause: Option<&str>) -> Phase {
     Phase::Ended { talk_s, cause: cause.map(|cause| cut(cause, LONGEST).to_owned()) }
 }
 
 /// `client:ivan` and `sip:101@pbx.example` are `ivan` and `101` to those who wrote the staff list.
-pub(super) fn person(said: &str) -> String {
+pub(crate) fn person(said: &str) -> String {
     let bare = match said.split_once(':') {
         Some(("client", name)) => name,
         Some(("sip" | "sips", address)) => address.split('@').next().unwrap_or(address),

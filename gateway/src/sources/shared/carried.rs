@@ -1,5 +1,5 @@
 //! How does a mail that a provider took in for us become a mail again? What it took apart is written as a message, so
-//! that every mail is read in one way, by [`super::mail`].
+//! that every mail is read in one way, by [`crate::sources::mail`].
 
 use super::fields::LONGEST_TEXT;
 use super::verdicts::Verdicts;
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 /// One message and what its carrier knows of it besides.
 #[derive(Debug, Default)]
-pub(super) struct Carried<'a> {
+pub(crate) struct Carried<'a> {
     pub raw: Cow<'a, [u8]>,
     /// Of the envelope; empty where nobody wants an answer.
     pub sender: Option<Cow<'a, str>>,
@@ -30,25 +30,25 @@ pub(super) struct Carried<'a> {
 
 impl<'a> Carried<'a> {
     /// A message of which nothing else is known.
-    pub(super) fn raw(raw: &'a [u8]) -> Self {
+    pub(crate) fn raw(raw: &'a [u8]) -> Self {
         Self { raw: Cow::Borrowed(raw), ..Self::default() }
     }
 
-    pub(super) fn has_no_sender(&self) -> bool {
+    pub(crate) fn has_no_sender(&self) -> bool {
         self.sender.as_deref().is_some_and(|sender| matches!(sender.trim(), "" | "<>"))
     }
 }
 
 /// Names and values of a mail's head.
-pub(super) type Head<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+pub(crate) type Head<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// Lines of a head that are looked at, by whoever takes it over from a carrier.
-pub(super) const MOST_LINES: usize = 1000;
+pub(crate) const MOST_LINES: usize = 1000;
 const LONGEST_LINE: usize = 64 * 1024;
 const BOUNDARY: &str = "leadgate-part";
 
 /// A head as it stood in the mail, folded lines joined.
-pub(super) fn head(block: &str) -> Head<'_> {
+pub(crate) fn head(block: &str) -> Head<'_> {
     let mut head: Head<'_> = Vec::new();
     for line in block.lines() {
         if let Some((_, value)) = head.last_mut().filter(|_| line.starts_with([' ', '\t'])) {
@@ -64,7 +64,7 @@ pub(super) fn head(block: &str) -> Head<'_> {
 }
 
 /// Adds what the head does not say itself.
-pub(super) fn add<'a>(head: &mut Head<'a>, name: &'a str, value: impl Into<Cow<'a, str>>) {
+pub(crate) fn add<'a>(head: &mut Head<'a>, name: &'a str, value: impl Into<Cow<'a, str>>) {
     let value = value.into();
     if !value.trim().is_empty() && !head.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
         head.push((name.into(), value));
@@ -72,18 +72,18 @@ pub(super) fn add<'a>(head: &mut Head<'a>, name: &'a str, value: impl Into<Cow<'
 }
 
 /// The topmost line of a name: those that a carrier writes stand above those that came with the mail.
-pub(super) fn first<'a>(head: &'a Head<'_>, name: &str) -> Option<&'a str> {
+pub(crate) fn first<'a>(head: &'a Head<'_>, name: &str) -> Option<&'a str> {
     head.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
 }
 
 /// `"Anna" <anna@example.com>`
-pub(super) fn mailbox(name: &str, address: &str) -> String {
+pub(crate) fn mailbox(name: &str, address: &str) -> String {
     let name: String = name.chars().filter(|c| !matches!(c, '"' | '\\')).collect();
     format!("\"{name}\" <{address}>")
 }
 
 /// The message. How its parts were written is ours; that it is a report about another mail stays known.
-pub(super) fn write(head: &Head<'_>, plain: &str, html: &str) -> Vec<u8> {
+pub(crate) fn write(head: &Head<'_>, plain: &str, html: &str) -> Vec<u8> {
     let mut mail = String::new();
     for (name, value) in head.iter().filter(|(name, _)| is_name(name) && !is_ours(name)) {
         mail.extend([name, ": ", &one_line(value), "\r\n"]);

@@ -1,29 +1,29 @@
 //! Which fields does an urlencoded text hold? In order, doubled ones twice, in whatever letters the page was written.
 
-use super::Refusal;
 use super::fields::{MOST_FIELDS, Pairs, TOO_MANY};
 use crate::room;
+use crate::sources::Refusal;
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1251};
 use percent_encoding::percent_decode;
 use std::borrow::Cow;
 
 /// Name and value as sent, percent escapes and plus signs undone.
-pub(super) type Raw<'a> = Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>;
+pub(crate) type Raw<'a> = Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>;
 
 /// A form post: names become paths, letters become UTF-8.
-pub(super) fn read<'a>(body: &'a [u8], charset: Option<&str>) -> Result<Pairs<'a>, Refusal> {
+pub(crate) fn read<'a>(body: &'a [u8], charset: Option<&str>) -> Result<Pairs<'a>, Refusal> {
     let raw = split(body)?;
     let letters = letters(&raw, charset);
     Ok(raw.into_iter().map(|(name, value)| (path(text(name, letters)), text(value, letters))).collect())
 }
 
 /// A provider's fields: flat names, UTF-8.
-pub(super) fn flat(body: &[u8]) -> Result<Pairs<'_>, Refusal> {
+pub(crate) fn flat(body: &[u8]) -> Result<Pairs<'_>, Refusal> {
     Ok(split(body)?.into_iter().map(|(name, value)| (text(name, UTF_8), text(value, UTF_8))).collect())
 }
 
 /// Names and values as bytes, for a sender that knows itself how they are written.
-pub(super) fn split(body: &[u8]) -> Result<Raw<'_>, Refusal> {
+pub(crate) fn split(body: &[u8]) -> Result<Raw<'_>, Refusal> {
     let mut raw = Vec::new();
     for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
         if raw.len() == MOST_FIELDS {
@@ -60,7 +60,7 @@ fn letters(raw: &Raw<'_>, charset: Option<&str>) -> &'static Encoding {
     if !said.is_ascii_compatible() || (said == UTF_8 && !utf8()) { WINDOWS_1251 } else { said }
 }
 
-pub(super) fn known_charset(label: &str) -> Option<&'static Encoding> {
+pub(crate) fn known_charset(label: &str) -> Option<&'static Encoding> {
     Encoding::for_label(label.as_bytes())
 }
 
@@ -81,7 +81,7 @@ fn text<'a>(bytes: Cow<'a, [u8]>, letters: &'static Encoding) -> Cow<'a, str> {
 }
 
 /// `a[b][0][c]` is `a.b.0.c`. A last index says nothing: `a[]` and `a[0]` are `a` once more.
-pub(super) fn path(name: Cow<'_, str>) -> Cow<'_, str> {
+pub(crate) fn path(name: Cow<'_, str>) -> Cow<'_, str> {
     if !name.ends_with(']') {
         return name;
     }

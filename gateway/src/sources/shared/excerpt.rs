@@ -24,7 +24,7 @@ const HEAD: usize = 64 << 10;
 
 /// A mail as it is read.
 #[derive(Debug)]
-pub(super) struct Excerpt<'a> {
+pub(crate) struct Excerpt<'a> {
     pub bytes: Cow<'a, [u8]>,
     gaps: Vec<Gap>,
     /// What comes behind was not looked at.
@@ -42,7 +42,7 @@ struct Gap {
 }
 
 impl<'a> Excerpt<'a> {
-    pub(super) fn of(raw: &'a [u8]) -> Self {
+    pub(crate) fn of(raw: &'a [u8]) -> Self {
         if raw.len() <= SMALL {
             return Self { bytes: Cow::Borrowed(raw), gaps: Vec::new(), ends_early: false };
         }
@@ -66,17 +66,17 @@ impl<'a> Excerpt<'a> {
     }
 
     /// Nothing was left out.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.gaps.is_empty() && !self.ends_early
     }
 
     /// How many bytes of a part are not here, encoded as they were.
-    pub(super) fn missing(&self, part: &Range<usize>) -> usize {
+    pub(crate) fn missing(&self, part: &Range<usize>) -> usize {
         self.gaps_in(part).map(|gap| gap.bytes).sum()
     }
 
     /// The same of a part in base64, decoded.
-    pub(super) fn missing_in_base64(&self, part: &Range<usize>) -> usize {
+    pub(crate) fn missing_in_base64(&self, part: &Range<usize>) -> usize {
         self.gaps_in(part).map(|gap| gap.letters).sum::<usize>() * 3 / 4
     }
 

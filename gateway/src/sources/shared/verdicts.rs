@@ -5,20 +5,20 @@
 //! a server which the channel trusts. That server takes away what others wrote in its name (RFC 8601, 5). Of several the
 //! topmost counts, which was written last.
 
-use super::{Setting, Value};
 use crate::channel::Channel;
+use crate::sources::{Setting, Value};
 use lead::entry::Touch;
 use mail_parser::Message;
 use std::borrow::Cow;
 
-pub(super) const AUTHSERV: Setting = Setting::optional(
+pub(crate) const AUTHSERV: Setting = Setting::optional(
     "authserv",
     Value::Texts,
     "a list of the names by which your mail server begins its header Authentication-Results",
 );
 
 /// What a mail is whose sender is not who he says he is.
-pub(super) const DMARC_FAIL: Setting = Setting::optional(
+pub(crate) const DMARC_FAIL: Setting = Setting::optional(
     "dmarc_fail",
     Value::Word(&["tag", "junk"]),
     "what becomes of a mail that fails DMARC: \"tag\" or \"junk\"",
@@ -26,7 +26,7 @@ pub(super) const DMARC_FAIL: Setting = Setting::optional(
 
 /// Of each method a word of RFC 8601.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Verdicts {
+pub(crate) struct Verdicts {
     pub spf: Option<&'static str>,
     pub dkim: Option<&'static str>,
     pub dmarc: Option<&'static str>,
@@ -34,7 +34,7 @@ pub(super) struct Verdicts {
 
 impl Verdicts {
     /// What the servers that the channel trusts wrote above the mail.
-    pub(super) fn of(message: &Message<'_>, channel: &Channel) -> Self {
+    pub(crate) fn of(message: &Message<'_>, channel: &Channel) -> Self {
         let raw = message.raw_message();
         let named = message.headers().iter().filter(|header| header.name().eq_ignore_ascii_case(HEADER));
         let lines = named.filter_map(|header| raw.get(header.offset_start() as usize..header.offset_end() as usize));
@@ -42,17 +42,17 @@ impl Verdicts {
     }
 
     /// What one does not say the other may.
-    pub(super) fn or(self, other: Self) -> Self {
+    pub(crate) fn or(self, other: Self) -> Self {
         let Self { spf, dkim, dmarc } = self;
         Self { spf: spf.or(other.spf), dkim: dkim.or(other.dkim), dmarc: dmarc.or(other.dmarc) }
     }
 
-    pub(super) fn fails_dmarc(&self) -> bool {
+    pub(crate) fn fails_dmarc(&self) -> bool {
         self.dmarc == Some(FAIL)
     }
 
     /// Told to people. What the mail itself says under these names is not what we found.
-    pub(super) fn note(&self, touch: &mut Touch) {
+    pub(crate) fn note(&self, touch: &mut Touch) {
         for (name, word) in [("spf", self.spf), ("dkim", self.dkim), ("dmarc", self.dmarc)] {
             touch.attributes.remove(name);
             if let Some(word) = word {
@@ -70,7 +70,7 @@ const PASS: &str = "pass";
 const FAIL: &str = "fail";
 
 /// A word of RFC 8601 2.7, however its carrier writes it. Others are none.
-pub(super) fn word(said: &str) -> Option<&'static str> {
+pub(crate) fn word(said: &str) -> Option<&'static str> {
     const WORDS: [&str; 8] = [PASS, FAIL, "softfail", "neutral", "none", "policy", "temperror", "permerror"];
     let said = said.trim();
     let also = [("hardfail", FAIL), ("gray", "none"), ("processing_failed", "temperror")];
@@ -79,7 +79,7 @@ pub(super) fn word(said: &str) -> Option<&'static str> {
 }
 
 /// Of many signatures one that is right is enough.
-pub(super) fn best(words: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub(crate) fn best(words: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     words.reduce(|first, word| if word == PASS { word } else { first })
 }
 

@@ -1,7 +1,7 @@
 //! How is a proof compared? In constant time, against every secret that is valid while one is being rotated.
 
-use super::{Denied, Request};
 use crate::channel::Channel;
+use crate::sources::{Denied, Request};
 use hmac::{Hmac, KeyInit, Mac};
 use lead::time::At;
 use secrecy::{ExposeSecret, SecretString};
@@ -11,21 +11,21 @@ use std::time::Duration;
 use subtle::{Choice, ConstantTimeEq};
 
 /// HMAC-SHA1 over the parts as if they were one text.
-pub(super) fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
+pub(crate) fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
     let mut mac = Hmac::<Sha1>::new_from_slice(key).expect("HMAC takes a key of any length");
     parts.iter().for_each(|part| mac.update(part));
     mac.finalize().into_bytes().into()
 }
 
 /// HMAC-SHA256 over the parts as if they were one text.
-pub(super) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     parts.iter().for_each(|part| mac.update(part));
     mac.finalize().into_bytes().into()
 }
 
 /// Equal? Both sides are hashed first, so neither the place of the first difference nor the length shows in the time.
-pub(super) fn same(ours: &[u8], theirs: &[u8]) -> bool {
+pub(crate) fn same(ours: &[u8], theirs: &[u8]) -> bool {
     equal(ours, theirs).into()
 }
 
@@ -34,27 +34,27 @@ fn equal(ours: &[u8], theirs: &[u8]) -> Choice {
 }
 
 /// Does any valid secret prove it? Every secret is tried, so the time does not tell which one fitted.
-pub(super) fn any(secrets: &[SecretString], proves: impl Fn(&[u8]) -> bool) -> bool {
+pub(crate) fn any(secrets: &[SecretString], proves: impl Fn(&[u8]) -> bool) -> bool {
     secrets.iter().fold(false, |proven, secret| proves(secret.expose_secret().as_bytes()) | proven)
 }
 
 /// By how much two clocks may differ: the window of every provider that signs anew for each try.
-pub(super) const CLOCKS: Duration = Duration::from_secs(5 * 60);
+pub(crate) const CLOCKS: Duration = Duration::from_secs(5 * 60);
 
 /// Was it signed lately? `oldest` is how long the sender tries with one signature.
-pub(super) fn fresh(signed_at: At, request: &Request, oldest: Duration) -> Result<(), Denied> {
+pub(crate) fn fresh(signed_at: At, request: &Request, oldest: Duration) -> Result<(), Denied> {
     let now = request.received_at;
     if signed_at >= now.minus(oldest) && signed_at.minus(CLOCKS) <= now { Ok(()) } else { Err(Denied::Stale) }
 }
 
 /// The moment that a count of seconds means; none for what no clock of this age would show.
-pub(super) fn moment(seconds: &str) -> Option<At> {
+pub(crate) fn moment(seconds: &str) -> Option<At> {
     let seconds = seconds.parse().ok().filter(|seconds| (0..=99_999_999_999).contains(seconds));
     seconds.map(At::from_secs)
 }
 
 /// Does a header hold what one of the channel's secrets makes of the request?
-pub(super) fn in_header<T: AsRef<[u8]>>(
+pub(crate) fn in_header<T: AsRef<[u8]>>(
     request: &Request,
     channel: &Channel,
     name: &str,
@@ -66,23 +66,23 @@ pub(super) fn in_header<T: AsRef<[u8]>>(
 }
 
 /// Is what the sender shows one of the channel's secrets?
-pub(super) fn shown(channel: &Channel, given: impl AsRef<[u8]>) -> Result<(), Denied> {
+pub(crate) fn shown(channel: &Channel, given: impl AsRef<[u8]>) -> Result<(), Denied> {
     prove(channel, |secret| same(secret, given.as_ref()))
 }
 
 /// Does one of the channel's secrets prove it?
-pub(super) fn prove(channel: &Channel, proves: impl Fn(&[u8]) -> bool) -> Result<(), Denied> {
+pub(crate) fn prove(channel: &Channel, proves: impl Fn(&[u8]) -> bool) -> Result<(), Denied> {
     required(channel)?;
     if any(&channel.secrets, proves) { Ok(()) } else { Err(Denied::Wrong) }
 }
 
 /// Without a secret nothing can be told; the configuration should not have come so far.
-pub(super) fn required(channel: &Channel) -> Result<(), Denied> {
+pub(crate) fn required(channel: &Channel) -> Result<(), Denied> {
     if channel.secrets.is_empty() { Err(Denied::Misconfigured) } else { Ok(()) }
 }
 
 /// The secret that signs samples: the current one.
-pub(super) fn current(secrets: &[SecretString]) -> Option<&str> {
+pub(crate) fn current(secrets: &[SecretString]) -> Option<&str> {
     secrets.first().map(ExposeSecret::expose_secret)
 }
 

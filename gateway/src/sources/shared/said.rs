@@ -4,8 +4,9 @@
 //! for is kept as an attribute.
 
 use super::fields::{self, Pairs};
-use super::{Setting, Value, number};
+use super::number;
 use crate::channel::Channel;
+use crate::sources::{Setting, Value};
 use lead::entry::{Attributes, Call, Direction, Kind, Phase, Touch};
 use lead::text::cut;
 use lead::time::At;
@@ -15,32 +16,32 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 const LONGEST: usize = 1024;
 
 /// The fields of one event.
-pub(super) struct Said<'a>(pub(super) Pairs<'a>);
+pub(crate) struct Said<'a>(pub(crate) Pairs<'a>);
 
 impl Said<'_> {
     /// The first value that is not blank.
-    pub(super) fn get(&self, path: &str) -> Option<&str> {
+    pub(crate) fn get(&self, path: &str) -> Option<&str> {
         fields::get(&self.0, path)
     }
 
-    pub(super) fn text(&self, path: &str) -> Option<String> {
+    pub(crate) fn text(&self, path: &str) -> Option<String> {
         self.get(path).map(|value| cut(value, LONGEST).to_owned())
     }
 
-    pub(super) fn whole(&self, path: &str) -> Option<i64> {
+    pub(crate) fn whole(&self, path: &str) -> Option<i64> {
         self.get(path)?.parse().ok()
     }
 
-    pub(super) fn seconds(&self, path: &str) -> Option<u32> {
+    pub(crate) fn seconds(&self, path: &str) -> Option<u32> {
         self.get(path)?.parse().ok()
     }
 
-    pub(super) fn phone(&self, path: &str) -> Option<String> {
+    pub(crate) fn phone(&self, path: &str) -> Option<String> {
         self.get(path).map(number::perhaps_with_country)
     }
 
     /// All fields but those that a source has a place for.
-    pub(super) fn attributes(&self, used: &[&str]) -> Attributes {
+    pub(crate) fn attributes(&self, used: &[&str]) -> Attributes {
         let mut kept = Touch::new(Kind::Call);
         let unused = |path: &str, value: &str| !used.contains(&path) && !value.trim().is_empty();
         self.0
@@ -52,19 +53,19 @@ impl Said<'_> {
 }
 
 /// The value of a field that must be there exactly once: a proof that comes twice proves nothing.
-pub(super) fn only<'p>(pairs: &'p Pairs<'_>, path: &str) -> Option<&'p str> {
+pub(crate) fn only<'p>(pairs: &'p Pairs<'_>, path: &str) -> Option<&'p str> {
     let mut values = pairs.iter().filter(|(known, _)| known == path);
     let (_, value) = values.next()?;
     if values.next().is_some() { None } else { Some(value) }
 }
 
 /// A phase of a call, told by its id.
-pub(super) fn call(id: &str, direction: Direction, phase: Phase) -> Call {
+pub(crate) fn call(id: &str, direction: Direction, phase: Phase) -> Call {
     Call::new(cut(id, LONGEST).to_owned(), direction, phase)
 }
 
 /// The setting of providers that tell the id of a recording and not its address.
-pub(super) const RECORDING_URL: Setting = Setting {
+pub(crate) const RECORDING_URL: Setting = Setting {
     name: "recording_url",
     value: Value::Text,
     required: false,
@@ -72,22 +73,22 @@ pub(super) const RECORDING_URL: Setting = Setting {
 };
 
 /// Where people find a recording.
-pub(super) fn recording(channel: &Channel, id: &str) -> Option<String> {
+pub(crate) fn recording(channel: &Channel, id: &str) -> Option<String> {
     let address = channel.setting(RECORDING_URL.name)?;
     Some(address.replace("{id}", &utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()))
 }
 
 /// The setting of providers that write the account's time and not its zone.
-pub(super) const TIME_ZONE: Setting =
+pub(crate) const TIME_ZONE: Setting =
     Setting::optional("time_zone", Value::Text, "the time zone of the account at the provider, like \"Europe/Moscow\"");
 
 /// The moment that a clock of the account showed, where we know its zone.
-pub(super) fn local(channel: &Channel, text: &str) -> Option<At> {
+pub(crate) fn local(channel: &Channel, text: &str) -> Option<At> {
     At::local(text, channel.setting(TIME_ZONE.name)?)
 }
 
 /// A number as most providers of this market write it.
-pub(super) fn without_plus<'n>(number: Option<&'n str>, other: &'n str) -> &'n str {
+pub(crate) fn without_plus<'n>(number: Option<&'n str>, other: &'n str) -> &'n str {
     number.unwrap_or(other).trim_start_matches('+')
 }
 

@@ -11,10 +11,10 @@ const LONGEST_ID: usize = 256;
 
 /// A provider's name and ours. One that ends in a dot is a wrapper, and what follows it keeps its own name. An empty
 /// name of ours drops the field.
-pub(super) type Names = [(&'static str, &'static str)];
+pub(crate) type Names = [(&'static str, &'static str)];
 
 /// What the channel maps by hand keeps the provider's name, or its mapping would not find it.
-pub(super) fn rename<'a>(pairs: Pairs<'a>, names: &Names, channel: &Channel) -> Pairs<'a> {
+pub(crate) fn rename<'a>(pairs: Pairs<'a>, names: &Names, channel: &Channel) -> Pairs<'a> {
     let by_hand = |path: &str| channel.fields.values().any(|theirs| theirs.eq_ignore_ascii_case(path));
     let kept = pairs.into_iter().filter(|(_, value)| !is_unfilled(value));
     let renamed = kept.map(|(path, value)| if by_hand(&path) { (path, value) } else { (ours(path, names), value) });
@@ -40,14 +40,14 @@ fn is_unfilled(value: &str) -> bool {
 }
 
 /// Moves an id out: it is no attribute.
-pub(super) fn take(pairs: &mut Pairs<'_>, path: &str) -> Option<String> {
+pub(crate) fn take(pairs: &mut Pairs<'_>, path: &str) -> Option<String> {
     let id = fields::get(pairs, path).map(|id| cut(id, LONGEST_ID).to_owned());
     pairs.retain(|(known, _)| known != path);
     id
 }
 
 /// A person of whom a bot or a list tells. `network` names whose ids these are.
-pub(super) struct Person {
+pub(crate) struct Person {
     pub kind: Kind,
     pub network: &'static str,
     pub id: Option<String>,
@@ -55,7 +55,7 @@ pub(super) struct Person {
 
 impl Person {
     /// The touch, and the id that the sender gave this post; none where nothing tells who it is.
-    pub(super) fn touch(self, pairs: Pairs<'_>, channel: &Channel) -> Option<(Touch, Option<String>)> {
+    pub(crate) fn touch(self, pairs: Pairs<'_>, channel: &Channel) -> Option<(Touch, Option<String>)> {
         let mut touch = Touch::new(self.kind);
         touch.handles.extend(self.id.map(|id| Handle { kind: self.network.to_owned(), id }));
         let service = fields::fill(&mut touch, pairs, channel);

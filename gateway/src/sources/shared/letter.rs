@@ -10,7 +10,7 @@ use std::borrow::Cow;
 const LONGEST_LABEL: usize = 96;
 
 /// Text of an HTML mail: table cells apart, a line for each block, neither styles nor scripts. Nothing is fetched.
-pub(super) fn from_html(html: &str) -> String {
+pub(crate) fn from_html(html: &str) -> String {
     const BLOCKS: [&str; 11] =
         ["/tr", "/div", "/li", "/h1", "/h2", "/h3", "/h4", "/table", "/blockquote", "/dt", "/dd"];
     const LONGEST_TAG: usize = 12;
@@ -49,7 +49,7 @@ fn after<'h>(html: &'h str, name: &str) -> &'h str {
 }
 
 /// What the sender wrote himself: without quoted lines, the quoted mail below and the signature.
-pub(super) fn own_words(text: &str) -> String {
+pub(crate) fn own_words(text: &str) -> String {
     let mut own = String::with_capacity(text.len());
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
@@ -88,7 +88,7 @@ fn is_introduction(line: &str) -> bool {
 
 /// The fields of a form that a site sent by mail: lines `Name: value`, or the value on the next line. It is a form if
 /// at least two lines are fields we know and one of them is a phone or a mail address.
-pub(super) fn form_fields(text: &str) -> Option<Pairs<'_>> {
+pub(crate) fn form_fields(text: &str) -> Option<Pairs<'_>> {
     let mut form = Form::default();
     for line in text.lines() {
         form.line(line);

@@ -5,9 +5,9 @@
 //! - At most [`DEEPEST`] levels and [`MOST_FIELDS`] keys.
 //! - Numbers become text, so an id of 19 digits keeps all of them.
 
-use super::Refusal;
 use super::fields::{DEEPEST, MOST_FIELDS, Pairs, TOO_MANY};
 use crate::room;
+use crate::sources::Refusal;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -22,12 +22,12 @@ const TOO_LARGE: &str = "a JSON number is too large";
 
 /// The object as ordered paths and values: `{"a": {"b": [{"c": 1}]}}` is `a.b.0.c` = `1`; elements of a plain list
 /// share one path.
-pub(super) fn read(body: &[u8]) -> Result<Pairs<'_>, Refusal> {
+pub(crate) fn read(body: &[u8]) -> Result<Pairs<'_>, Refusal> {
     read_but(body, "")
 }
 
 /// The same without what lies below one top-level key: a list longer than any form has fields.
-pub(super) fn read_but<'de>(body: &'de [u8], skipped: &'static str) -> Result<Pairs<'de>, Refusal> {
+pub(crate) fn read_but<'de>(body: &'de [u8], skipped: &'static str) -> Result<Pairs<'de>, Refusal> {
     let body = without_mark(body);
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(Refusal::Unreadable(if is_json(body) { NO_OBJECT } else { NOT_JSON }));
@@ -42,12 +42,12 @@ pub(super) fn read_but<'de>(body: &'de [u8], skipped: &'static str) -> Result<Pa
 }
 
 /// A provider's document of a known shape; keys the shape does not name are skipped.
-pub(super) fn typed<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Refusal> {
+pub(crate) fn typed<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Refusal> {
     serde_json::from_slice(without_mark(body)).map_err(|_| Refusal::Unreadable("the JSON has not the expected shape"))
 }
 
 /// A whole number that may be quoted; anything else is none.
-pub(super) fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+pub(crate) fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     Ok(match serde_json::Value::deserialize(deserializer)? {
         serde_json::Value::Number(number) => number.as_i64(),
         serde_json::Value::String(text) => text.trim().parse().ok(),
@@ -57,7 +57,7 @@ pub(super) fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result
 
 /// A text that was not looked into yet. It is taken out of its escapes in one piece: serde_json would hold a mail of many
 /// megabytes twice more while it does.
-pub(super) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
     let mut rest = raw.get().strip_prefix('"')?.strip_suffix('"')?;
     if !rest.contains('\\') {
         return Some(Cow::Borrowed(rest));

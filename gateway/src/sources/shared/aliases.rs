@@ -267,7 +267,7 @@ static KNOWN: LazyLock<HashMap<&'static str, Field>> =
     LazyLock::new(|| NAMES.iter().flat_map(|(field, names)| names.iter().map(|name| (*name, *field))).collect());
 
 /// What the field at this path is to us, judged by its name.
-pub(super) fn of_path(path: &str) -> Option<Field> {
+pub(crate) fn of_path(path: &str) -> Option<Field> {
     let path = path.trim_end_matches('.');
     let Some((wrappers, leaf)) = path.rsplit_once('.') else { return of_name(path) };
     let inner = bare(leaf);

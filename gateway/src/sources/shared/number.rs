@@ -5,7 +5,7 @@ use lead::text::cut;
 const LONGEST: usize = 1024;
 
 /// From a provider that always writes the country. Extensions and names stay as they are.
-pub(super) fn with_country(number: &str) -> String {
+pub(crate) fn with_country(number: &str) -> String {
     let number = cut(number.trim(), LONGEST);
     let whole = (8..=15).contains(&number.len()) && is_digits(number) && !number.starts_with('0');
     if whole { format!("+{number}") } else { number.to_owned() }
@@ -13,7 +13,7 @@ pub(super) fn with_country(number: &str) -> String {
 
 /// From one that leaves it to people: eleven digits that begin with 8 are dialled within the country, and what is
 /// shorter may be.
-pub(super) fn perhaps_with_country(number: &str) -> String {
+pub(crate) fn perhaps_with_country(number: &str) -> String {
     let number = cut(number, LONGEST);
     let within = number.len() < 11 || (number.starts_with('8') && number.len() == 11);
     if within { number.to_owned() } else { with_country(number) }

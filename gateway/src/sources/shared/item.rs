@@ -1,56 +1,57 @@
 //! What does one JSON object say at a path? Values as text, moments in whatever form, and what nobody has asked for.
 
 use super::fields::Pairs;
-use super::{Refusal, json};
+use super::json;
+use crate::sources::Refusal;
 use lead::time::At;
 use std::borrow::Cow;
 
 /// One object of a provider, `a.b.0.c` = `1`.
-pub(super) struct Item<'a>(Pairs<'a>);
+pub(crate) struct Item<'a>(Pairs<'a>);
 
 impl<'a> Item<'a> {
-    pub(super) fn of(json: &'a [u8]) -> Result<Self, Refusal> {
+    pub(crate) fn of(json: &'a [u8]) -> Result<Self, Refusal> {
         json::read(json).map(Self)
     }
 
     /// The value at the path, unless it is blank.
-    pub(super) fn get(&self, path: &str) -> Option<&str> {
+    pub(crate) fn get(&self, path: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(known, _)| known == path)?;
         Some(value.trim()).filter(|value| !value.is_empty())
     }
 
     /// The first path that says something.
-    pub(super) fn any(&self, paths: &[&str]) -> Option<&str> {
+    pub(crate) fn any(&self, paths: &[&str]) -> Option<&str> {
         paths.iter().find_map(|path| self.get(path))
     }
 
     /// Is it said to be so?
-    pub(super) fn is(&self, path: &str) -> bool {
+    pub(crate) fn is(&self, path: &str) -> bool {
         self.get(path) == Some("true")
     }
 
     /// Is there anything at the path or below it?
-    pub(super) fn holds(&self, path: &str) -> bool {
+    pub(crate) fn holds(&self, path: &str) -> bool {
         self.0.iter().any(|(known, _)| within(known, path))
     }
 
-    pub(super) fn at(&self, path: &str) -> Option<At> {
+    pub(crate) fn at(&self, path: &str) -> Option<At> {
         moment(self.get(path)?)
     }
 
     /// What lies below the path, by the rest of its path.
-    pub(super) fn fields_below(&self, path: &str) -> Pairs<'_> {
+    pub(crate) fn fields_below(&self, path: &str) -> Pairs<'_> {
         let inner = self.0.iter().filter(|(known, _)| known.len() > path.len() && within(known, path));
         inner.map(|(known, value)| (Cow::Borrowed(&known[path.len() + 1..]), Cow::Borrowed(&**value))).collect()
     }
 
     /// The same as an object of its own.
-    pub(super) fn below(&self, path: &str) -> Item<'_> {
+    pub(crate) fn below(&self, path: &str) -> Item<'_> {
         Item(self.fields_below(path))
     }
 
     /// What lies at none of these paths and not below them.
-    pub(super) fn without(&self, paths: &[&str]) -> Pairs<'_> {
+    pub(crate) fn without(&self, paths: &[&str]) -> Pairs<'_> {
         let rest = self.0.iter().filter(|(known, _)| !paths.iter().any(|path| within(known, path)));
         rest.map(|(known, value)| (Cow::Borrowed(&**known), Cow::Borrowed(&**value))).collect()
     }
@@ -62,7 +63,7 @@ fn within(known: &str, path: &str) -> bool {
 
 /// RFC 3339, Ruby's `2026-11-21 10:00:00 UTC`, or a whole number: seconds since 1970 as far as they are plausible, else
 /// milliseconds.
-pub(super) fn moment(text: &str) -> Option<At> {
+pub(crate) fn moment(text: &str) -> Option<At> {
     /// As seconds the year 5138, as milliseconds March 1973.
     const SECONDS_END: i64 = 100_000_000_000;
     match text.parse::<i64>() {

@@ -1,7 +1,8 @@
 //! What becomes of each field of a payload? Found by looking for its value in what was read, so that it holds for
 //! every source, whichever way it reads.
 
-use super::{FORM_TYPE, JSON_TYPE, Read, Refusal, Request, json, multipart, urlencoded};
+use super::{json, multipart, urlencoded};
+use crate::sources::{FORM_TYPE, JSON_TYPE, Read, Refusal, Request};
 use lead::entry::Signal;
 use serde::Serialize;
 use serde_json::Value;

@@ -4,8 +4,8 @@
 //! a [`Poll`] says how to ask for it and turns each item into the notice that the webhook would have sent, so that both
 //! go the same way and have the same id. [`crate::feeds`] asks, and takes only what is not known yet.
 
-use super::{Needed, Refusal, Setting, Value};
 use crate::channel::Channel;
+use crate::sources::{Needed, Refusal, Setting, Value};
 use chrono::DateTime;
 use lead::time::At;
 

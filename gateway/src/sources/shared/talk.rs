@@ -5,7 +5,7 @@
 //! that was corrected is not lost, and what was said before stays on record.
 
 use super::fields::{self, LONGEST_TEXT, attribute};
-use super::{Read, Reading};
+use crate::sources::{Read, Reading};
 use data_encoding::HEXLOWER;
 use lead::entry::{Handle, Kind, Reply, Signal, Touch};
 use lead::phone::Region;
@@ -13,34 +13,34 @@ use lead::text::cut;
 use lead::time::At;
 
 /// What is told of an event: the signal in it, or the name of what is of no interest.
-pub(super) type Told = Result<Read, &'static str>;
+pub(crate) type Told = Result<Read, &'static str>;
 
-pub(super) fn reading(told: Told) -> Reading {
+pub(crate) fn reading(told: Told) -> Reading {
     let mut reading = Reading::default();
     add(&mut reading, told);
     reading
 }
 
-pub(super) fn add(reading: &mut Reading, told: Told) {
+pub(crate) fn add(reading: &mut Reading, told: Told) {
     match told {
         Ok(read) => reading.signals.push(read),
         Err(what) => reading.ignored.push(what),
     }
 }
 
-pub(super) fn touched(id: Option<(String, String)>, touch: Touch) -> Told {
+pub(crate) fn touched(id: Option<(String, String)>, touch: Touch) -> Told {
     Ok(Read { id, signal: Signal::Touch(Box::new(touch)) })
 }
 
 /// A handle is compared by its first 128 bytes, so a longer id is known by its digest.
-pub(super) fn handle(network: &str, id: &str) -> Handle {
+pub(crate) fn handle(network: &str, id: &str) -> Handle {
     const LONGEST: usize = 128;
     let whole = id.len() <= LONGEST;
     let id = if whole { id.to_owned() } else { HEXLOWER.encode(&lead::ids::digest("handle", &[id.as_bytes()])) };
     Handle { kind: cut(network, 64).to_owned(), id }
 }
 
-pub(super) fn touch(handle: Option<Handle>, at: Option<At>) -> Touch {
+pub(crate) fn touch(handle: Option<Handle>, at: Option<At>) -> Touch {
     let mut touch = Touch::new(Kind::Chat);
     touch.handles.extend(handle);
     touch.occurred_at = at;
@@ -48,7 +48,7 @@ pub(super) fn touch(handle: Option<Handle>, at: Option<At>) -> Touch {
 }
 
 /// The words, or a placeholder for what has none.
-pub(super) fn say(touch: &mut Touch, text: Option<&str>, media: Option<&str>, region: Region) {
+pub(crate) fn say(touch: &mut Touch, text: Option<&str>, media: Option<&str>, region: Region) {
     let text = text.unwrap_or_default();
     if let Some(media) = media {
         attribute(touch, "media", media);
@@ -64,7 +64,7 @@ pub(super) fn say(touch: &mut Touch, text: Option<&str>, media: Option<&str>, re
 }
 
 /// A name that the network knows; one that the person has typed wins.
-pub(super) fn known_as(touch: &mut Touch, name: Option<&str>) {
+pub(crate) fn known_as(touch: &mut Touch, name: Option<&str>) {
     let Some(name) = name.map(|name| cut(name, 1024)) else { return };
     match &touch.name {
         None => touch.name = Some(name.to_owned()),
@@ -74,7 +74,7 @@ pub(super) fn known_as(touch: &mut Touch, name: Option<&str>) {
 }
 
 /// A human of ours has written to whom `to` would be from.
-pub(super) fn replied(id: Option<(String, String)>, to: Touch, by: Option<&str>) -> Told {
+pub(crate) fn replied(id: Option<(String, String)>, to: Touch, by: Option<&str>) -> Told {
     let reply = Reply {
         to_phones: to.phones,
         to_emails: to.emails,

@@ -6,20 +6,21 @@
 //! - The webhook is set up by a GET: `hub.verify_token` must be the one that was agreed, `hub.challenge` is sent back.
 //! - One request holds several entries with several changes, up to 3 MB.
 
-use super::{Answer, Denied, Refusal, Request, Setting, Value, json, signature, urlencoded};
+use super::{json, signature, urlencoded};
 use crate::channel::Channel;
+use crate::sources::{Answer, Denied, Refusal, Request, Setting, Value};
 use data_encoding::HEXLOWER;
 use http::Method;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-pub(super) const VERIFY_TOKEN: Setting =
+pub(crate) const VERIFY_TOKEN: Setting =
     Setting::required("verify_token", Value::Secret, "the token that Meta repeats when the webhook is set up");
 
 const SIGNATURE: &str = "x-hub-signature-256";
 
-pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
+pub(crate) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
     if request.method != Method::GET {
         return signature::in_header(request, channel, SIGNATURE, |secret| sign(secret, &request.body));
     }
@@ -40,7 +41,7 @@ fn sign(secret: &[u8], body: &[u8]) -> String {
 }
 
 /// The challenge of a set-up; 200 otherwise, for Meta takes nothing else as received.
-pub(super) fn answer(request: &Request, _: &Channel, _: Option<&str>) -> Answer {
+pub(crate) fn answer(request: &Request, _: &Channel, _: Option<&str>) -> Answer {
     match asked(request, "hub.challenge").filter(|_| request.method == Method::GET) {
         Some(challenge) => Answer::Body(challenge, "text/plain; charset=utf-8"),
         None => Answer::Accepted,
@@ -48,48 +49,48 @@ pub(super) fn answer(request: &Request, _: &Channel, _: Option<&str>) -> Answer 
 }
 
 /// The proof of a sample.
-pub(super) fn header(channel: &Channel, body: &[u8]) -> Option<(String, String)> {
+pub(crate) fn header(channel: &Channel, body: &[u8]) -> Option<(String, String)> {
     signature::current(&channel.secrets).map(|secret| (SIGNATURE.to_owned(), sign(secret.as_bytes(), body)))
 }
 
 /// One request: what happened to several objects.
 #[derive(Deserialize)]
-pub(super) struct Notice<'a> {
+pub(crate) struct Notice<'a> {
     #[serde(borrow)]
-    pub(super) object: Cow<'a, str>,
+    pub(crate) object: Cow<'a, str>,
     #[serde(borrow)]
-    pub(super) entry: Vec<Entry<'a>>,
+    pub(crate) entry: Vec<Entry<'a>>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     #[serde(borrow)]
     id: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(super) changes: Vec<Change<'a>>,
+    pub(crate) changes: Vec<Change<'a>>,
     #[serde(borrow, default)]
-    pub(super) messaging: Vec<&'a RawValue>,
+    pub(crate) messaging: Vec<&'a RawValue>,
     /// The same while another app has the conversation.
     #[serde(borrow, default)]
-    pub(super) standby: Vec<&'a RawValue>,
+    pub(crate) standby: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Change<'a> {
+pub(crate) struct Change<'a> {
     #[serde(borrow)]
-    pub(super) field: Cow<'a, str>,
+    pub(crate) field: Cow<'a, str>,
     #[serde(borrow)]
-    pub(super) value: &'a RawValue,
+    pub(crate) value: &'a RawValue,
 }
 
 impl Entry<'_> {
     /// Ids come as text, in Meta's own tests as numbers.
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         self.id.map(|id| id.get().trim_matches('"')).unwrap_or_default()
     }
 }
 
-pub(super) fn read(request: &Request) -> Result<Notice<'_>, Refusal> {
+pub(crate) fn read(request: &Request) -> Result<Notice<'_>, Refusal> {
     let notice: Notice<'_> = json::typed(request.json()?)?;
     if notice.entry.is_empty() {
         return Err(Refusal::Unreadable("the request tells of nothing"));

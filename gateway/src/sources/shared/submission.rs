@@ -1,8 +1,9 @@
 //! How does a form that a known provider sends become a reading? What the readers of such forms share.
 
+use super::aliases;
 use super::fields::{self, Pairs, Service};
-use super::{JSON_TYPE, Read, Reading, aliases};
 use crate::channel::Channel;
+use crate::sources::{JSON_TYPE, Read, Reading};
 use lead::entry::{Kind, Signal, Touch, Unreadable};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
@@ -12,7 +13,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 /// The touch behind the fields of one form.
-pub(super) fn touch(pairs: Pairs<'_>, files: Vec<Value>, channel: &Channel) -> (Touch, Service) {
+pub(crate) fn touch(pairs: Pairs<'_>, files: Vec<Value>, channel: &Channel) -> (Touch, Service) {
     let mut touch = Touch::new(Kind::Form);
     let service = fields::fill(&mut touch, pairs, channel);
     if !files.is_empty() {
@@ -24,7 +25,7 @@ pub(super) fn touch(pairs: Pairs<'_>, files: Vec<Value>, channel: &Channel) -> (
 
 /// One submitted form, and what the provider says about it besides; one without a single filled field is only counted,
 /// as `empty`.
-pub(super) fn reading<'a>(
+pub(crate) fn reading<'a>(
     source: &'static str,
     id: Option<String>,
     mut touch: Touch,
@@ -41,13 +42,13 @@ pub(super) fn reading<'a>(
 }
 
 /// Nobody filled anything in.
-pub(super) fn is_empty(touch: &Touch) -> bool {
+pub(crate) fn is_empty(touch: &Touch) -> bool {
     let nobody = touch.name.is_none() && touch.phones.is_empty() && touch.emails.is_empty();
     nobody && touch.text.is_none() && touch.attributes.is_empty()
 }
 
 /// One lead of many that cannot be read does not take the others with it.
-pub(super) fn unreadable(id: &str, reason: &'static str) -> Read {
+pub(crate) fn unreadable(id: &str, reason: &'static str) -> Read {
     let content_type = Some(JSON_TYPE.to_owned());
     let signal = Signal::Unreadable(Unreadable { reason: reason.to_owned(), content_type, rest: None });
     Read { id: Some((id.to_owned(), "unreadable".to_owned())), signal }
@@ -55,18 +56,18 @@ pub(super) fn unreadable(id: &str, reason: &'static str) -> Read {
 
 /// What a question is called: by its id where that means something to us or to the channel's `fields`, else by the
 /// words people read.
-pub(super) fn called<'a>(id: &'a str, words: Option<&'a str>, channel: &Channel) -> &'a str {
+pub(crate) fn called<'a>(id: &'a str, words: Option<&'a str>, channel: &Channel) -> &'a str {
     let words = words.map(str::trim).filter(|words| !words.is_empty());
     let known = is_mapped(id, channel) || aliases::of_path(id).is_some();
     words.filter(|_| !known).unwrap_or(id)
 }
 
-pub(super) fn is_mapped(id: &str, channel: &Channel) -> bool {
+pub(crate) fn is_mapped(id: &str, channel: &Channel) -> bool {
     channel.fields.values().any(|theirs| theirs.to_lowercase() == id.to_lowercase())
 }
 
 /// What stands in the objects of a list, object by object: `list.0.a` is `a` of the first.
-pub(super) fn elements<'p>(pairs: &'p Pairs<'_>, list: &str) -> Vec<Vec<(&'p str, &'p str)>> {
+pub(crate) fn elements<'p>(pairs: &'p Pairs<'_>, list: &str) -> Vec<Vec<(&'p str, &'p str)>> {
     let mut elements: Vec<(&str, Vec<(&str, &str)>)> = Vec::new();
     for (path, value) in pairs {
         let inner =
@@ -81,13 +82,13 @@ pub(super) fn elements<'p>(pairs: &'p Pairs<'_>, list: &str) -> Vec<Vec<(&'p str
 }
 
 /// The value of a key in one such object.
-pub(super) fn of<'p>(element: &[(&'p str, &'p str)], key: &str) -> Option<&'p str> {
+pub(crate) fn of<'p>(element: &[(&'p str, &'p str)], key: &str) -> Option<&'p str> {
     element.iter().find(|(known, _)| *known == key).map(|(_, value)| *value)
 }
 
 /// A JSON object with keys of the customer's choice, in their order. A doubled key is refused.
 #[derive(Debug)]
-pub(super) struct Entries<'a, T>(pub Vec<(Cow<'a, str>, T)>);
+pub(crate) struct Entries<'a, T>(pub Vec<(Cow<'a, str>, T)>);
 
 impl<T> Default for Entries<'_, T> {
     fn default() -> Self {
@@ -128,7 +129,7 @@ impl<'de: 'a, 'a, T: Deserialize<'de>> Visitor<'de> for InOrder<'a, T> {
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A value as text: a string without its quotes, a number with all its digits, nothing for null.
-pub(super) fn scalar(raw: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn scalar(raw: &RawValue) -> Option<Cow<'_, str>> {
     match raw.get() {
         "null" => None,
         text if text.starts_with('"') => serde_json::from_str::<Key<'_>>(text).ok().map(|text| text.0),
@@ -138,8 +139,8 @@ pub(super) fn scalar(raw: &RawValue) -> Option<Cow<'_, str>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::json;
     use super::*;
-    use crate::sources::json;
 
     #[test]
     fn the_objects_of_a_list_are_told_apart() {

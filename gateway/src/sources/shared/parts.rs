@@ -12,11 +12,11 @@ const LONGEST_HEAD: usize = 16 << 10;
 
 /// The body ends in the middle, or has something else where a boundary or a head should be.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) struct Broken;
+pub(crate) struct Broken;
 
 /// One field of the form.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Part<'a> {
+pub(crate) struct Part<'a> {
     pub name: String,
     pub what: What,
     pub content_type: Option<&'a str>,
@@ -24,21 +24,21 @@ pub(super) struct Part<'a> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(crate) enum What {
     Value,
     File(String),
 }
 
 /// The parts in their order; the first mistake is the last.
 #[derive(Debug)]
-pub(super) struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     /// Behind a boundary. None: there is no more.
     rest: Option<&'a [u8]>,
     end: Finder<'static>,
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn of(body: &'a [u8], boundary: &str) -> Result<Self, Broken> {
+    pub(crate) fn of(body: &'a [u8], boundary: &str) -> Result<Self, Broken> {
         let delimiter = format!("--{boundary}");
         let start = memmem::find(body, delimiter.as_bytes()).ok_or(Broken)?;
         let end = Finder::new(&format!("\r\n{delimiter}")).into_owned();
@@ -75,7 +75,7 @@ impl<'a> Iterator for Parts<'a> {
 }
 
 /// The boundary that a Content-Type names.
-pub(super) fn boundary(content_type: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn boundary(content_type: &str) -> Option<Cow<'_, str>> {
     parameter(content_type, "boundary").filter(|boundary| boundary.len() <= LONGEST_BOUNDARY && !boundary.is_empty())
 }
 
@@ -103,7 +103,7 @@ fn described<'a>(head: &'a [u8], value: &'a [u8]) -> Result<Part<'a>, Broken> {
 
 /// `form-data; name="a;b"; filename=c` and `text/plain; charset=utf-8`. Browsers write a quotation mark as `%22`, others
 /// as `\"`; any other backslash is part of a path.
-pub(super) fn parameter<'a>(header: &'a str, wanted: &str) -> Option<Cow<'a, str>> {
+pub(crate) fn parameter<'a>(header: &'a str, wanted: &str) -> Option<Cow<'a, str>> {
     let mut rest = header;
     loop {
         rest = rest.split_once(';')?.1;

@@ -2,12 +2,13 @@
 //! token, in the header `X-Api-Key` or in the query as `key`. Where its address alone can be kept secret, the address's
 //! own key, which the edge has compared already, is enough.
 
-use super::{Denied, Request, signature, urlencoded};
+use super::{signature, urlencoded};
 use crate::channel::Channel;
+use crate::sources::{Denied, Request};
 use data_encoding::BASE64;
 
 /// For a source that nobody may knock at without a secret or a key of its address.
-pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
+pub(crate) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
     if by_address(channel) {
         return Ok(());
     }
@@ -16,12 +17,12 @@ pub(super) fn verify(request: &Request, channel: &Channel) -> Result<(), Denied>
 }
 
 /// Is the key of its address all that is to be shown?
-pub(super) fn by_address(channel: &Channel) -> bool {
+pub(crate) fn by_address(channel: &Channel) -> bool {
     channel.secrets.is_empty() && channel.url_key.is_some()
 }
 
 /// Is one of the channel's secrets shown?
-pub(super) fn prove(request: &Request, channel: &Channel) -> Result<(), Denied> {
+pub(crate) fn prove(request: &Request, channel: &Channel) -> Result<(), Denied> {
     let given = given(request)?;
     let is_secret = signature::any(&channel.secrets, |secret| signature::same(secret, &given));
     if is_secret { Ok(()) } else { Err(Denied::Wrong) }
@@ -55,16 +56,16 @@ fn in_query(query: &str) -> Option<Vec<u8>> {
 }
 
 /// The query's parameter that holds the secret, and so is nobody's field.
-pub(super) const KEY: &str = "key";
+pub(crate) const KEY: &str = "key";
 
 /// Shows it in a sample of a provider that posts wherever it is told to and sets no header: below the channel's URL.
-pub(super) fn in_url(channel: &Channel) -> String {
+pub(crate) fn in_url(channel: &Channel) -> String {
     let key = |secret| format!("?{}", urlencoded::write(&[(KEY, secret)]));
     signature::current(&channel.secrets).map(key).unwrap_or_default()
 }
 
 /// The header of a sample that shows the current secret.
-pub(super) fn header(channel: &Channel) -> Option<(String, String)> {
+pub(crate) fn header(channel: &Channel) -> Option<(String, String)> {
     let secret = signature::current(&channel.secrets)?;
     Some(("authorization".to_owned(), format!("Basic {}", BASE64.encode(format!("leadgate:{secret}").as_bytes()))))
 }

@@ -18,7 +18,7 @@ const FUEL: u64 = 500;
 const LONGEST: usize = 2_000;
 
 /// The expression in a channel's `fields`, where it is one.
-pub(super) fn of(written: &str) -> Option<&str> {
+pub(crate) fn of(written: &str) -> Option<&str> {
     written.strip_prefix('=').map(str::trim)
 }
 
@@ -33,7 +33,7 @@ pub fn check(written: &str) -> Result<(), String> {
 }
 
 /// What it says over these fields; none where that is nothing. An error is an expression that failed.
-pub(super) fn compute(expression: &str, pairs: &Pairs<'_>) -> Result<Option<String>, Error> {
+pub(crate) fn compute(expression: &str, pairs: &Pairs<'_>) -> Result<Option<String>, Error> {
     let mut environment = language();
     environment.set_fuel(Some(FUEL));
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);

@@ -10,6 +10,7 @@ use crate::ids::{CallKey, ChannelId, ContactId, LeadId, PersonId, Uid};
 use crate::time::At;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// The person behind a set of linked identities.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Contact {
     pub owner: Option<PersonId>,
     /// This contact turned out to be that one.
     pub merged_into: Option<ContactId>,
+    /// Made by a test of ours: nobody real is ever behind it.
+    #[serde(default)]
+    pub synthetic: bool,
 }
 
 /// An identity and the entry that proved it.
@@ -61,6 +65,7 @@ impl Contact {
             last: None,
             owner: None,
             merged_into: None,
+            synthetic: false,
         }
     }
 
@@ -118,6 +123,17 @@ pub struct Lead {
     /// Contacted and quiet for a while: no longer anybody's load.
     pub resting: bool,
     pub trail: Vec<Step>,
+    /// Its time to first contact is counted; a contact that is taken back and comes again counts no second time.
+    #[serde(default)]
+    pub measured: bool,
+}
+
+/// A provider's clock further from ours than this is not believed.
+const PLAUSIBLE: Duration = Duration::from_hours(48);
+
+/// The provider's clock where it can be right: not in the future, not days ago.
+pub fn plausible(occurred: Option<At>, received: At) -> Option<At> {
+    occurred.filter(|at| *at <= received && received.since(*at) <= PLAUSIBLE)
 }
 
 impl Lead {
@@ -130,7 +146,7 @@ impl Lead {
 
     /// The earlier of our clock and a plausible one of the provider: the start of every count.
     pub fn start(&self) -> At {
-        self.occurred_at.map_or(self.received_at, |occurred| occurred.min(self.received_at))
+        plausible(self.occurred_at, self.received_at).unwrap_or(self.received_at)
     }
 
     /// Whose load this lead is.

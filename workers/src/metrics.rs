@@ -69,7 +69,7 @@ impl Metrics {
         Ok(Self {
             signals: counter(
                 "leadgate_signals_total",
-                "Accepted signals by what became of them.",
+                "Accepted signals by what became of them. One that waited as unmatched for its lead counts as update, too.",
                 &["workspace", "channel", "verdict"],
             )?,
             first_contact: contact(

@@ -12,17 +12,13 @@ use crate::geo;
 use crate::ids::{LeadId, PersonId};
 use crate::state::{Contact, Known, Lead, Why};
 use crate::text;
-use crate::time::At;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// A message longer than this is cut; the whole is in the journal.
 const TEXT: usize = 16 * 1024;
 /// One unknown field, and all of them together.
 const ATTRIBUTE: usize = 4 * 1024;
 const ATTRIBUTES: usize = 16 * 1024;
-/// A provider's clock further from ours than this is not believed.
-const PLAUSIBLE: Duration = Duration::from_hours(48);
 
 /// Makes the lead, stores it and its contact.
 pub(super) fn lead(
@@ -75,7 +71,7 @@ fn newborn(work: &Work<'_>, entry: &Entry, touch: &Touch, who: &Who, contact: &C
         kind: touch.kind,
         source: entry.source.clone(),
         received_at: entry.received_at,
-        occurred_at: plausible(touch.occurred_at, entry.received_at),
+        occurred_at: touch.occurred_at,
         touches: 1,
         contact: contact.id,
         text: text(touch),
@@ -108,6 +104,7 @@ fn newborn(work: &Work<'_>, entry: &Entry, touch: &Touch, who: &Who, contact: &C
         wake_at: None,
         resting: false,
         trail: Vec::new(),
+        measured: false,
     }
 }
 
@@ -116,11 +113,6 @@ pub(super) fn start_clock(work: &Work<'_>, lead: &mut Lead) {
     let step = work.step(Why::Clock { start: lead.start(), due_at: sla.due_at });
     lead.step(step);
     lead.sla = Some(sla);
-}
-
-/// The provider's clock where it can be right: not in the future, not days ago.
-pub(super) fn plausible(occurred: Option<At>, received: At) -> Option<At> {
-    occurred.filter(|at| *at <= received && received.since(*at) <= PLAUSIBLE)
 }
 
 pub(super) fn text(touch: &Touch) -> Option<String> {
@@ -134,6 +126,9 @@ fn attributes(touch: &Touch, who: &Who) -> Attributes {
     }
     if !who.hints.is_empty() {
         all.insert("phone_hints".to_owned(), Value::from(who.hints.clone()));
+    }
+    if let Some(postcode) = &touch.geo.postcode {
+        all.entry("postcode".to_owned()).or_insert_with(|| Value::from(postcode.clone()));
     }
     if touch.kind == Kind::Call {
         all.remove("call");

@@ -13,7 +13,7 @@ use crate::entry::{AnsweredBy, Call, Direction, Kind, Phase, Synthetic, Touch};
 use crate::event::EventType;
 use crate::facts::Need;
 use crate::ids::{CallKey, PersonId};
-use crate::state::{CallRecord, CallSeen, CallTimes, Lead, PendingFact, Via};
+use crate::state::{CallRecord, CallSeen, CallTimes, Lead, PendingFact, Via, plausible};
 use crate::time::At;
 use serde_json::json;
 use std::time::Duration;
@@ -24,12 +24,12 @@ const LONGEST_TALK: Duration = Duration::from_hours(8);
 
 pub(super) fn decide(work: &mut Work<'_>, case: &Case<'_>, call: &Call, who: &Who) -> Result<Verdict, Need> {
     let key = CallKey::derived(case.entry.channel.as_str(), &call.id);
-    let at = birth::plausible(call.occurred_at, work.now).unwrap_or(work.now);
+    let at = plausible(call.occurred_at, work.now).unwrap_or(work.now);
     let known = work.call(key)?;
     let mut record = known.unwrap_or_else(|| unheard(call, at));
     let (unnamed, odd_before) = (record.from.is_none(), odd(&record));
     join(&mut record, call, at);
-    tell(&mut record.told, &call.phase, birth::plausible(call.occurred_at, work.now));
+    tell(&mut record.told, &call.phase, plausible(call.occurred_at, work.now));
     if record.set_aside {
         work.put_call(key, record);
         return Ok(Verdict::Update);

@@ -1,8 +1,9 @@
 //! When must somebody have answered, and what happens when nobody did?
 //!
 //! The rule: the deadline is fixed at arrival, in business time, by the calendar then in force. Warnings at 50 % and
-//! 80 %, one breach *at* the deadline, not when someone finally answers. Only a contact stops the clock; a reassigned
-//! lead keeps its deadline. A lead has one timer: the next moment at which anything about it can change.
+//! 80 %, one breach *at* the deadline, not when someone finally answers. Only a contact or a merge stops the clock: a
+//! reassigned lead keeps its deadline, and one that was closed unheard is late all the same. A lead has one timer: the
+//! next moment at which anything about it can change.
 
 use super::{Work, close};
 use crate::changes::Measure;
@@ -27,7 +28,7 @@ pub(super) fn start(rules: &Rules, start: At) -> Sla {
 /// The next moment at which something can happen to this lead by itself.
 pub(super) fn next_wake(rules: &Rules, lead: &Lead) -> Option<At> {
     if !lead.is_open() {
-        return None;
+        return lead.sla.as_ref().filter(|sla| runs(lead) && sla.breached_at.is_none()).map(|sla| sla.due_at);
     }
     if lead.synthetic == Some(Synthetic::Technical) {
         return Some(lead.last_activity.plus(TECHNICAL_LIFE));
@@ -37,6 +38,11 @@ pub(super) fn next_wake(rules: &Rules, lead: &Lead) -> Option<At> {
     let close = Some(lead.last_activity.plus(rules.close_after));
     let proof = lead.proof.as_ref().map(|(at, _)| *at);
     [sla, rest, close, proof].into_iter().flatten().min()
+}
+
+/// Does anybody still owe the customer an answer?
+const fn runs(lead: &Lead) -> bool {
+    lead.contacted_at.is_none() && lead.merged_into.is_none()
 }
 
 fn next_mark(sla: &Sla) -> Option<At> {
@@ -54,7 +60,12 @@ fn may_rest(lead: &Lead) -> bool {
 
 /// The lead's timer rang.
 pub(super) fn wake(work: &mut Work<'_>, id: LeadId) -> Result<(), Need> {
-    let Some(mut lead) = work.lead(id)?.filter(Lead::is_open) else { return Ok(()) };
+    let Some(mut lead) = work.lead(id)? else { return Ok(()) };
+    if !lead.is_open() {
+        let now = work.now;
+        overdue(work, &mut lead, now);
+        return work.put_lead(lead);
+    }
     if let Some((_, call)) = lead.proof.filter(|(at, _)| *at <= work.now) {
         lead.proof = None;
         super::call::proven(work, &mut lead, call)?;
@@ -102,7 +113,7 @@ fn marks(work: &mut Work<'_>, lead: &mut Lead) {
 /// The breach, once: nobody had answered when `until` had come. Also said by a late contact that is decided before
 /// the timer of the deadline could ring.
 pub(super) fn overdue(work: &mut Work<'_>, lead: &mut Lead, until: At) -> bool {
-    let running = lead.is_open() && lead.contacted_at.is_none();
+    let running = runs(lead);
     let Some(sla) = lead.sla.as_mut().filter(|sla| running && sla.breached_at.is_none() && sla.due_at <= until) else {
         return false;
     };

@@ -24,7 +24,7 @@ pub(super) fn close(work: &mut Work<'_>, mut lead: Lead, closing: Closing) -> Re
     lead.stage = stage_of(outcome).unwrap_or(lead.stage);
     lead.outcome = Some(outcome);
     lead.reason.clone_from(&reason);
-    lead.value = value.or(lead.value);
+    lead.value = value_of(&lead, outcome, value);
     work.announce(
         EventType::Closed,
         lead.id,
@@ -42,6 +42,11 @@ pub(super) fn stage_of(outcome: CloseAs) -> Option<Stage> {
         CloseAs::Rejected => Some(Stage::Rejected),
         CloseAs::Expired => None,
     }
+}
+
+/// What a deal was worth is worth nothing once there is none.
+pub(super) fn value_of(lead: &Lead, outcome: CloseAs, said: Option<f64>) -> Option<f64> {
+    said.or_else(|| lead.value.filter(|_| outcome != CloseAs::Rejected))
 }
 
 /// A lead that nobody has touched for `close_after`; a technical one leaves without a word.

@@ -89,7 +89,7 @@ fn outcome(work: &mut Work<'_>, mut lead: Lead, closing: Closing) -> Result<(), 
         lead.stage = close::stage_of(closing.outcome).unwrap_or(lead.stage);
         lead.outcome = Some(closing.outcome);
         lead.reason = closing.reason;
-        lead.value = closing.value.or(lead.value);
+        lead.value = close::value_of(&lead, closing.outcome, closing.value);
         let step = work.step(Why::Corrected { what: "outcome".to_owned() });
         lead.step(step);
     }

@@ -112,8 +112,8 @@ pub(super) fn taken_back(work: &mut Work<'_>, lead: &mut Lead, at: At, attempt: 
     }
 }
 
-fn measure(work: &mut Work<'_>, lead: &Lead, at: At) {
-    if lead.synthetic.is_some() {
+fn measure(work: &mut Work<'_>, lead: &mut Lead, at: At) {
+    if lead.synthetic.is_some() || std::mem::replace(&mut lead.measured, true) {
         return;
     }
     let (wall, business) = (at.since(lead.start()), work.rules.calendar.between(lead.start(), at));
@@ -134,7 +134,12 @@ pub(super) fn attempted(work: &mut Work<'_>, lead: &mut Lead, at: At, by: Option
     let at = at.max(lead.start());
     match lead.attempted_at {
         Some(known) if known <= at => return,
-        Some(_) => {}
+        Some(known) => {
+            let change = json!({ "attempted_at": { "was": known, "is": at }, "by": by });
+            work.announce(EventType::Corrected, lead.id, change);
+            let step = work.step(Why::Corrected { what: "attempted_at".to_owned() });
+            lead.step(step);
+        }
         None => {
             let kind = if lead.is_open() { EventType::Attempted } else { EventType::Corrected };
             work.announce(kind, lead.id, json!({ "by": by, "at": at }));

@@ -5,14 +5,14 @@
 use super::Work;
 use super::first_contact::{Contacted, contacted};
 use super::identify::Who;
-use super::{birth, unmatched};
+use super::unmatched;
 use crate::books::Verdict;
 use crate::entry::Reply;
 use crate::facts::Need;
-use crate::state::{Lead, PendingFact, Via};
+use crate::state::{Lead, PendingFact, Via, plausible};
 
 pub(super) fn decide(work: &mut Work<'_>, reply: &Reply, who: &Who) -> Result<Verdict, Need> {
-    let at = birth::plausible(reply.occurred_at, work.now).unwrap_or(work.now);
+    let at = plausible(reply.occurred_at, work.now).unwrap_or(work.now);
     let by = reply
         .by
         .as_deref()

@@ -2,7 +2,8 @@
 //!
 //! The rule: strong keys decide. One known contact: it is that one, and new keys join it. Several: they turned out to
 //! be one person, the older contact takes the others, with the entry as proof; of two open leads the older takes the
-//! touches. A phone from a running text never joins two known contacts, and no contact grows past its bound.
+//! touches. A phone from a running text never joins two known contacts, and no contact grows past its bound. A test of
+//! ours never joins a customer: a key that a test has used is the customer's who comes with it.
 
 use super::Work;
 use super::identify::{Claim, Who};
@@ -25,13 +26,15 @@ pub(super) struct Found {
 }
 
 pub(super) fn find(work: &mut Work<'_>, entry: &Entry, who: &Who) -> Result<Found, Need> {
-    let mut known = contacts(work, who.identities.iter().filter(|claim| claim.stated))?;
+    let synthetic = entry.synthetic.is_some();
+    let mut known = contacts(work, who.identities.iter().filter(|claim| claim.stated), synthetic)?;
     if known.is_empty() {
-        known = contacts(work, who.identities.iter().filter(|claim| !claim.stated))?;
+        known = contacts(work, who.identities.iter().filter(|claim| !claim.stated), synthetic)?;
     }
     known.sort_by_key(|contact| (contact.first_seen, contact.id));
     let mut known = known.into_iter();
-    let mut contact = known.next().unwrap_or_else(|| Contact::new(entry.uid.contact(), entry.received_at));
+    let stranger = || Contact { synthetic, ..Contact::new(entry.uid.contact(), entry.received_at) };
+    let mut contact = known.next().unwrap_or_else(stranger);
     let mut too_many = false;
     for other in known {
         too_many |= !join(work, &mut contact, other, entry.uid)?;
@@ -40,11 +43,15 @@ pub(super) fn find(work: &mut Work<'_>, entry: &Entry, who: &Who) -> Result<Foun
     Ok(Found { contact, too_many })
 }
 
-fn contacts<'c>(work: &Work<'_>, claims: impl Iterator<Item = &'c Claim>) -> Result<Vec<Contact>, Need> {
+fn contacts<'c>(
+    work: &Work<'_>,
+    claims: impl Iterator<Item = &'c Claim>,
+    synthetic: bool,
+) -> Result<Vec<Contact>, Need> {
     let mut found: Vec<Contact> = Vec::new();
     for claim in claims {
         let Some(id) = work.contact_of(claim.key)? else { continue };
-        let Some(contact) = work.contact(id)? else { continue };
+        let Some(contact) = work.contact(id)?.filter(|contact| contact.synthetic == synthetic) else { continue };
         if !found.iter().any(|known| known.id == contact.id) {
             found.push(contact);
         }
@@ -52,29 +59,30 @@ fn contacts<'c>(work: &Work<'_>, claims: impl Iterator<Item = &'c Claim>) -> Res
     Ok(found)
 }
 
-/// New keys of a known or a new contact; false when there was no room for one. A key of somebody else stays there.
+/// New keys of a known or a new contact; false when there was no room for one. A key of somebody else who is still kept
+/// stays there, unless it is only a test's.
 fn link(work: &mut Work<'_>, contact: &mut Contact, who: &Who, proof: Uid) -> Result<bool, Need> {
     let mut room = true;
     for claim in &who.identities {
-        if contact.has(&claim.identity) || is_taken(work, claim)? {
+        if contact.has(&claim.identity) {
+            continue;
+        }
+        let holder = work.contact_of(claim.key)?.map(|id| work.contact(id)).transpose()?.flatten();
+        if holder.as_ref().is_some_and(|holder| contact.synthetic || !holder.synthetic) {
             continue;
         }
         if contact.identities.len() >= Contact::MOST_KEYS {
             room = false;
             continue;
         }
+        if let Some(mut test) = holder {
+            test.identities.retain(|linked| linked.identity != claim.identity);
+            work.put_contact(test);
+        }
         contact.identities.push(Linked { identity: claim.identity.clone(), proof });
         work.put(Key::Identity(claim.key), Some(Record::Identity(contact.id)));
     }
     Ok(room)
-}
-
-/// Does the key belong to a contact that is still kept?
-fn is_taken(work: &Work<'_>, claim: &Claim) -> Result<bool, Need> {
-    match work.contact_of(claim.key)? {
-        Some(holder) => Ok(work.contact(holder)?.is_some()),
-        None => Ok(false),
-    }
 }
 
 /// False when both together would have too many keys; then they stay two.
@@ -139,6 +147,10 @@ fn merge(work: &mut Work<'_>, mut older: Lead, mut younger: Lead) -> Result<(), 
     older.touches += younger.touches;
     older.priority += 1;
     older.last_activity = older.last_activity.max(younger.last_activity);
+    older.text = older.text.take().or_else(|| younger.text.clone());
+    for (name, value) in &younger.campaign {
+        older.campaign.entry(name.clone()).or_insert_with(|| value.clone());
+    }
     if older.contacted_at.is_none() {
         older.proof = older.proof.or(younger.proof);
     }
@@ -163,7 +175,7 @@ pub(super) fn named_late(work: &mut Work<'_>, lead: LeadId, call: &Call, who: &W
     let Some(mut anonymous) = work.contact(lead.contact)?.filter(|contact| contact.identities.is_empty()) else {
         return Ok(());
     };
-    let known = contacts(work, who.identities.iter().filter(|claim| claim.stated))?;
+    let known = contacts(work, who.identities.iter().filter(|claim| claim.stated), anonymous.synthetic)?;
     if !who.identities.is_empty() {
         lead.flags.remove("no_contact");
         lead.geo = geo::locate(&GeoHints::default(), &who.phones);

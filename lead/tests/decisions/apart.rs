@@ -57,6 +57,24 @@ fn a_shopper_reaches_people_and_no_statistics() {
 }
 
 #[test]
+fn a_customer_and_a_test_with_one_number_stay_two() {
+    let test = || form("shopper", secs(0)).phone(PHONE).synthetic(Synthetic::Shopper);
+    for mut world in worlds(&rules()) {
+        world.feed(test());
+        assert_eq!(world.feed(form("customer", secs(60)).phone(PHONE)), Verdict::Lead);
+        assert_eq!(world.feed(form("customer again", secs(120)).phone(PHONE)), Verdict::Duplicate);
+        let touches: Vec<_> = world.leads().iter().map(|lead| (lead.synthetic.is_some(), lead.touches)).collect();
+        assert!(touches.contains(&(false, 2)) && touches.contains(&(true, 1)), "{touches:?}");
+    }
+    for mut world in worlds(&rules()) {
+        assert_eq!(world.feed(form("customer", secs(60)).phone(PHONE)), Verdict::Lead);
+        assert_eq!(world.feed(test()), Verdict::Synthetic);
+        let touches: Vec<_> = world.leads().iter().map(|lead| (lead.synthetic.is_some(), lead.touches)).collect();
+        assert!(touches.contains(&(false, 1)) && touches.contains(&(true, 1)), "{touches:?}");
+    }
+}
+
+#[test]
 fn a_command_is_booked_as_one_even_when_it_changes_nothing() {
     let nobody = form("nobody", secs(0)).lead();
     for order in [

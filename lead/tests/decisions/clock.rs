@@ -1,9 +1,9 @@
 //! When must somebody have answered, and what happens when nobody did?
 
-use crate::world::{Knock, World, command, feedback, form, reply, rules, secs, worlds};
+use crate::world::{Knock, World, call, command, feedback, form, reply, rules, secs, worlds};
 use lead::calendar::Calendar;
 use lead::changes::Measure;
-use lead::entry::{Order, Outcome, Stage};
+use lead::entry::{CloseAs, Order, Outcome, Stage};
 use lead::ids::LeadId;
 use lead::rules::Rules;
 use lead::time::At;
@@ -67,7 +67,7 @@ fn the_count_starts_at_the_earlier_clock_where_that_is_plausible() {
         for mut world in worlds(&rules()) {
             world.feed(knock().occurred(secs(occurred)));
             let lead = world.only_lead();
-            assert_eq!(lead.start(), secs(start), "{occurred}");
+            assert_eq!((lead.start(), lead.occurred_at), (secs(start), Some(secs(occurred))), "{occurred}");
             assert_eq!(lead.sla.unwrap().due_at, secs(start + 900), "{occurred}");
         }
     }
@@ -186,5 +186,57 @@ fn what_was_written_before_the_customer_knocked_is_no_answer_to_him() {
         world.feed(knock());
         world.feed(reply("older", secs(5), MAIL, Some("anna")).occurred(secs(-3_600)));
         assert_eq!(world.only_lead().contacted_at, None);
+    }
+}
+
+#[test]
+fn closing_a_lead_that_nobody_has_answered_does_not_stop_its_clock() {
+    let closed = |outcome| Outcome::Closed { outcome, reason: None, value: None };
+    for (answered, breached) in [(false, Some(secs(900))), (true, None)] {
+        for mut world in worlds(&rules()) {
+            world.feed(knock());
+            let lead = world.only_lead().id;
+            if answered {
+                world.feed(feedback("spoke", secs(60), lead, Outcome::Contact));
+            }
+            world.feed(feedback("no", secs(120), lead, closed(CloseAs::Rejected)));
+            world.wait_until(secs(1_000));
+            assert_eq!(world.only_lead().sla.unwrap().breached_at, breached);
+            assert_eq!(world.events_of("lead.sla_breached").len(), usize::from(!answered));
+        }
+    }
+}
+
+#[test]
+fn a_lead_is_measured_once_though_its_contact_is_taken_back_and_comes_again() {
+    for mut world in worlds(&rules()) {
+        let line = call("c1", Some("+79161112233"));
+        world.feed(line.ringing(secs(0)));
+        world.feed(line.bridged(secs(5), "101"));
+        world.wait_until(secs(60));
+        world.feed(line.ended(secs(61), Some(1)));
+        assert_eq!(world.only_lead().contacted_at, None);
+        let lead = world.only_lead().id;
+        world.feed(feedback("spoke", secs(100), lead, Outcome::Contact));
+        assert_eq!(world.only_lead().contacted_at, Some(secs(100)));
+        let counted = world.measures.iter().filter(|one| matches!(one, Measure::FirstContact { .. })).count();
+        assert_eq!(counted, 1);
+    }
+}
+
+#[test]
+fn an_earlier_attempt_that_is_told_later_corrects() {
+    for mut world in worlds(&rules()) {
+        world.feed(knock());
+        let lead = world.only_lead().id;
+        let attempt =
+            |name: &str, at: i64, said: i64| feedback(name, secs(said), lead, Outcome::Attempt).heard(secs(at));
+        world.feed(attempt("second", 60, 60));
+        world.feed(attempt("first", 90, 30));
+        assert_eq!(world.only_lead().attempted_at, Some(secs(30)));
+        assert_eq!(
+            world.last_event("lead.corrected").json["data"]["change"]["attempted_at"]["is"],
+            secs(30).to_string()
+        );
     }
 }

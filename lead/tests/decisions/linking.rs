@@ -12,12 +12,14 @@ const MAIL: &str = "a@example.com";
 fn two_contacts_that_turn_out_to_be_one_are_linked_and_the_older_lead_takes_the_touches() {
     for mut world in worlds(&rules()) {
         let (elder, younger) = (form("elder", secs(0)).phone(PHONE), form("younger", secs(60)).email(MAIL));
+        let younger = younger.touch(|touch| touch.campaign.insert("gclid".to_owned(), "x".to_owned()).map_or((), drop));
         world.feed(elder.clone());
         world.feed(younger.clone());
         assert_eq!(world.feed(form("both", secs(120)).phone(PHONE).email(MAIL)), Verdict::Duplicate);
 
         let (older, closed) = (world.lead(elder.lead()), world.lead(younger.lead()));
         assert_eq!((older.is_open(), older.touches), (true, 3));
+        assert_eq!(older.campaign.get("gclid").map(String::as_str), Some("x"), "what paid for the other is not lost");
         assert_eq!((closed.is_open(), closed.merged_into, closed.outcome), (false, Some(older.id), None));
         assert_eq!(closed.contact, older.contact);
         assert_eq!(world.contact_of(older.id).identities.len(), 2);

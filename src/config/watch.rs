@@ -22,7 +22,7 @@ const EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
     pub(crate) workspaces: BTreeMap<WorkspaceId, Arc<Workspace>>,
-    /// Workspaces that run with older rules, because their file is broken.
+    /// Workspaces whose file is broken: older rules are in force, or none.
     pub(crate) stale: BTreeSet<WorkspaceId>,
     /// Channels that once were configured and are not now: 503, not 404.
     pub(crate) unconfigured: BTreeSet<ChannelId>,
@@ -46,7 +46,8 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    /// Reads every workspace. A broken file runs with its last good copy; without one there is nothing to run.
+    /// Reads every workspace. A broken file runs with its last good copy. One that was never right refuses the very first
+    /// start; later it keeps nobody else from being served, as it would not have while the others ran.
     pub(crate) fn start(
         place: Place,
         env: Env,
@@ -58,8 +59,10 @@ impl Watcher {
         let seen = workspace_files(&place);
         let mut watcher =
             Self { place, env, machine, pepper, good, held: BTreeMap::new(), seen, missing: false, current };
-        let set = watcher.read(watcher.seen.as_ref().map_err(|problem| vec![problem.clone()])?);
-        if set.lost.is_empty() {
+        let files = watcher.seen.as_ref().map_err(|problem| vec![problem.clone()])?;
+        let ran_before = files.iter().any(|file| watcher.good.text(&WorkspaceId::new(&file.id)).is_some());
+        let set = watcher.read(files);
+        if set.lost.is_empty() || (ran_before && !set.held.is_empty()) {
             watcher.apply(set);
             Ok((watcher, receiver))
         } else {
@@ -135,9 +138,10 @@ impl Watcher {
             .flat_map(|held| held.parsed.workspace.channels.iter().map(|channel| channel.id.clone()))
             .collect();
         let known = self.remember(&configured);
+        let broken = self.held.iter().filter(|(_, held)| held.stale).map(|(id, _)| id.clone());
         let snapshot = Snapshot {
             workspaces: self.held.iter().map(|(id, held)| (id.clone(), held.parsed.workspace.clone())).collect(),
-            stale: self.held.iter().filter(|(_, held)| held.stale).map(|(id, _)| id.clone()).collect(),
+            stale: broken.chain(set.lost).collect(),
             unconfigured: known.difference(&configured).cloned().collect(),
             problems: set.problems,
         };
@@ -153,7 +157,7 @@ impl Watcher {
         let right = self.held.iter().filter(|(_, held)| !held.stale);
         let kept: std::io::Result<()> = right.into_iter().try_for_each(|(id, held)| self.good.keep(id, &held.text));
         if let Err(error) = kept.and_then(|()| self.good.keep_channels(&known)) {
-            tracing::warn!(error = %error.kind(), "could not keep the last good copy of the workspace files");
+            tracing::warn!(error = %error.kind(), "rules.copy_failed: a broken workspace file could not be replaced by its last good copy");
         }
         known
     }
@@ -166,11 +170,15 @@ fn is_among(id: &WorkspaceId, files: &Result<Vec<File>, Problem>) -> bool {
 /// What is wrong, and which rules are new.
 fn report(set: &Set, before: &BTreeMap<WorkspaceId, Held>) {
     for problem in &set.problems {
-        tracing::warn!(problem = problem.for_log(), "a workspace file is wrong; what was right before stays in force");
+        let problem = problem.for_log();
+        tracing::warn!(problem, "rules.refused: a workspace file is wrong; what was right before stays in force");
+    }
+    for id in before.keys().filter(|id| !set.held.contains_key(*id)) {
+        tracing::warn!(workspace = %id, "rules.gone: the file of a workspace is away; its entrances answer 503");
     }
     let unchanged = |id: &WorkspaceId, held: &Held| before.get(id).is_some_and(|old| old.text == held.text);
     for (id, held) in set.held.iter().filter(|(id, held)| !unchanged(id, held)) {
-        tracing::info!(workspace = %id, rules = held.parsed.workspace.rules.version, "rules in force");
+        tracing::info!(workspace = %id, rules = held.parsed.workspace.rules.version, "rules.in_force: a workspace is served with these");
     }
 }
 
@@ -273,11 +281,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_never_right_cannot_start() {
+    fn a_file_that_was_never_right_refuses_only_the_first_start() {
         let house = House::with(&[("a.toml", &fine("one")), ("b.toml", "region = ")]);
         let problems = house.start().unwrap_err();
         assert_eq!(problems.len(), 1);
         assert!(problems[0].file.ends_with("b.toml"), "{problems:?}");
+        house.write("b.toml", &fine("two"));
+        drop(house.start().unwrap());
+        house.write("c.toml", "region = ");
+        let (_watcher, receiver) = house.start().unwrap();
+        assert_eq!(state(&receiver), names(&["one", "two"], &[], &["c"]), "the others are served as before");
         fs::remove_dir_all(house.folder.path().join("workspaces")).unwrap();
         assert_eq!(house.start().unwrap_err().len(), 1);
     }
@@ -288,7 +301,7 @@ mod tests {
         let (mut watcher, receiver) = house.start().unwrap();
         house.write("b.toml", "region = ");
         assert!(watcher.poll());
-        assert_eq!(state(&receiver), names(&["one"], &[], &[]));
+        assert_eq!(state(&receiver), names(&["one"], &[], &["b"]));
         assert_eq!(receiver.borrow().problems.len(), 1);
     }
 

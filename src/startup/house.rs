@@ -10,6 +10,7 @@ use crate::config::watch::{Snapshot, Watcher};
 use crate::config::{Env, Place};
 use gateway::desk::Readiness;
 use lead::identity::Pepper;
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntGaugeVec, Opts, Registry};
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -54,10 +55,13 @@ impl House {
             Err(problems) => return Ok(Err(problems)),
         };
         let (registry, ready) = (Registry::new(), Arc::new(Readiness::new()));
-        let stale =
-            Opts::new("leadgate_rules_stale", "1 while a workspace runs with older rules because its file is broken.");
+        let stale = Opts::new(
+            "leadgate_rules_stale",
+            "1 while the file of a workspace is broken: older rules are in force, or none.",
+        );
         let stale = IntGaugeVec::new(stale, &["workspace"])?;
         registry.register(Box::new(stale.clone()))?;
+        registry.register(Box::new(ProcessCollector::for_self()))?;
         let front = store.journal.clone().map(|journal| {
             let snapshot = Arc::clone(&rules.borrow());
             Front::new(&machine, &store, journal, &snapshot, &registry, &ready)
@@ -139,9 +143,11 @@ async fn failed(open: Option<&mut super::front::Open>) -> anyhow::Result<()> {
     }
 }
 
-/// A workspace with a broken file serves with older rules: somebody has to know.
+/// A workspace with a broken file serves with older rules or not at all: somebody has to know.
 fn note_stale(gauge: &IntGaugeVec, ready: &Readiness, snapshot: &Snapshot) {
-    for id in snapshot.workspaces.keys() {
+    // One that is gone is no longer anything.
+    gauge.reset();
+    for id in snapshot.workspaces.keys().chain(&snapshot.stale) {
         gauge.with_label_values(&[id.as_str()]).set(i64::from(snapshot.stale.contains(id)));
     }
     ready.note("rules", snapshot.stale.is_empty());

@@ -154,7 +154,7 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = self.kind.status();
         if let Some(why) = &self.inside {
-            tracing::warn!(name: "desk.failed", status = status.as_u16(), error = %why, "a request to the desk failed");
+            tracing::warn!(name: "desk.failed", status = status.as_u16(), error = %why, "desk.failed: a request to the desk failed");
         }
         let mut response = (status, self.body().to_string()).into_response();
         let headers = response.headers_mut();

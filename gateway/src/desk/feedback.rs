@@ -79,7 +79,7 @@ fn feedback(lead: LeadId, said: Said, now: At) -> Result<Feedback> {
         true => Err(Failure::invalid(format!("`{name}` belongs to type {belongs}"))),
         false => Ok(()),
     };
-    other(stage.is_some() && what != What::Stage, "stage", "`stage`")?;
+    other(stage.is_some() && matches!(what, What::Attempt | What::Contact), "stage", "`stage` or `outcome`")?;
     other(outcome.is_some() && what != What::Outcome, "outcome", "`outcome`")?;
     other(value.is_some() && what != What::Outcome, "value", "`outcome`")?;
     other(reason.is_some() && matches!(what, What::Attempt | What::Contact), "reason", "`stage` or `outcome`")?;
@@ -88,13 +88,29 @@ fn feedback(lead: LeadId, said: Said, now: At) -> Result<Feedback> {
         (What::Contact, ..) => Outcome::Contact,
         (What::Stage, Some(stage), _) => Outcome::Stage { stage, reason },
         (What::Stage, None, _) => return Err(Failure::invalid("`stage` is missing")),
-        (What::Outcome, _, Some(CloseAs::Expired)) => {
-            return Err(Failure::invalid("`outcome`: expected `converted` or `rejected`; a lead expires by itself"));
-        }
-        (What::Outcome, _, Some(outcome)) => Outcome::Closed { outcome, reason, value },
-        (What::Outcome, _, None) => return Err(Failure::invalid("`outcome` is missing")),
+        (What::Outcome, stage, outcome) => Outcome::Closed { outcome: closed(stage, outcome)?, reason, value },
     };
     Ok(Feedback { lead, at: at.unwrap_or(now), by, what })
+}
+
+/// How a lead ended is the stage it ended in; `outcome` is another name for it.
+fn closed(stage: Option<Stage>, outcome: Option<CloseAs>) -> Result<CloseAs> {
+    let ended = match stage {
+        Some(Stage::Converted) => Some(CloseAs::Converted),
+        Some(Stage::Rejected) => Some(CloseAs::Rejected),
+        Some(_) => return Err(Failure::invalid("`stage`: expected `converted` or `rejected` for an outcome")),
+        None => None,
+    };
+    match (ended, outcome) {
+        (_, Some(CloseAs::Expired)) => {
+            Err(Failure::invalid("`outcome`: expected `converted` or `rejected`; a lead expires by itself"))
+        }
+        (Some(one), Some(other)) if one != other => {
+            Err(Failure::invalid("`stage` and `outcome` contradict each other"))
+        }
+        (Some(ended), _) | (None, Some(ended)) => Ok(ended),
+        (None, None) => Err(Failure::invalid("`stage` is missing: `converted` or `rejected`")),
+    }
 }
 
 /// Words of people are short and hold no control characters.
@@ -127,6 +143,10 @@ mod tests {
                 Outcome::Stage { stage: Stage::NoAnswer, reason: reason.clone() },
             ),
             (
+                r#"{"type": "outcome", "stage": "converted", "value": 7}"#,
+                Outcome::Closed { outcome: CloseAs::Converted, reason: None, value: Some(7.0) },
+            ),
+            (
                 r#"{"type": "outcome", "outcome": "rejected", "reason": "too far", "value": -1.5}"#,
                 Outcome::Closed { outcome: CloseAs::Rejected, reason, value: Some(-1.5) },
             ),
@@ -138,12 +158,14 @@ mod tests {
     #[test]
     fn what_does_not_fit_its_type_is_refused_with_the_reason() {
         for (body, says) in [
-            (r#"{"type": "attempt", "stage": "new"}"#, "`stage` belongs to type `stage`"),
+            (r#"{"type": "attempt", "stage": "new"}"#, "`stage` belongs to type `stage` or `outcome`"),
             (r#"{"type": "contact", "value": 1}"#, "`value` belongs to type `outcome`"),
             (r#"{"type": "contact", "reason": "x"}"#, "`reason` belongs to type `stage` or `outcome`"),
             (r#"{"type": "stage"}"#, "`stage` is missing"),
             (r#"{"type": "stage", "stage": "new", "outcome": "converted"}"#, "`outcome` belongs to type `outcome`"),
-            (r#"{"type": "outcome"}"#, "`outcome` is missing"),
+            (r#"{"type": "outcome"}"#, "`stage` is missing: `converted` or `rejected`"),
+            (r#"{"type": "outcome", "stage": "nurture"}"#, "expected `converted` or `rejected`"),
+            (r#"{"type": "outcome", "stage": "rejected", "outcome": "converted"}"#, "contradict each other"),
             (r#"{"type": "outcome", "outcome": "expired"}"#, "a lead expires by itself"),
             (r#"{"type": "sale"}"#, "expected one of `attempt`, `contact`, `stage`, `outcome`"),
             (r#"{"type": "attempt", "at": "yesterday"}"#, "expected an RFC 3339 time"),

@@ -43,7 +43,6 @@ use lead::rules::Rules;
 use lead::time::At;
 use ledger::SharedLedger;
 use ledger::journal::Journal;
-use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntCounterVec, Opts, Registry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -187,14 +186,12 @@ struct Bounds {
 }
 
 impl Desk {
-    /// Registers the desk's and the process's series; a registry takes one desk.
+    /// Registers the desk's series; a registry takes one desk.
     pub fn new(parts: Parts) -> Self {
         let Parts { ledger, journal, tokens, workspaces, registry, ready, pepper, now, measure, limits, stop } = parts;
         let opts = Opts::new("leadgate_desk_requests_total", "Requests to the desk by path and class of status.");
         let requests = IntCounterVec::new(opts, &["path", "status"]).expect("a valid counter");
         registry.register(Box::new(requests.clone())).expect("a registry takes one desk");
-        // Whoever else asked for the process's series first has registered the same ones.
-        let _ = registry.register(Box::new(ProcessCollector::for_self()));
         let bounds = Bounds {
             streams: Arc::new(Semaphore::new(limits.streams)),
             waits: Semaphore::new(limits.waits),

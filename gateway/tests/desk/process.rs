@@ -42,7 +42,7 @@ async fn asking_for_health_and_metrics_writes_nothing() {
 }
 
 #[tokio::test]
-async fn metrics_count_requests_by_pattern_and_name_the_process() {
+async fn metrics_count_requests_by_pattern() {
     let house = House::open();
     for path in ["/v1/workspaces/demo/leads/one", "/v1/workspaces/demo/leads/two", "/wp-login.php", "/live"] {
         house.get(path).await;
@@ -57,7 +57,6 @@ async fn metrics_count_requests_by_pattern_and_name_the_process() {
     line("/v1/workspaces/{w}/leads/{id}", "4xx", 2);
     line("other", "4xx", 1);
     line("/live", "2xx", 1);
-    assert!(text.contains("process_resident_memory_bytes") && text.contains("process_open_fds"));
 }
 
 #[tokio::test]

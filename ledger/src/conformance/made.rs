@@ -84,6 +84,7 @@ pub(super) fn lead(n: u32) -> Lead {
         wake_at: None,
         resting: false,
         trail: Vec::new(),
+        measured: false,
     }
 }
 

@@ -189,7 +189,10 @@ fn reports() -> Value {
             "stage": nullable("Stage"),
             "reason": { "type": ["string", "null"], "minLength": 1, "maxLength": 2000 },
             "value": { "type": ["number", "null"] },
-            "outcome": { "enum": ["converted", "rejected", null] },
+            "outcome": {
+                "enum": ["converted", "rejected", null],
+                "description": "Another name for the `stage` of an outcome.",
+            },
         })),
         "Presence": request(&["present"], &json!({ "present": { "type": "boolean" } })),
         "Owner": request(&["person", "reason"], &json!({

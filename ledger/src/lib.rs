@@ -11,6 +11,7 @@ pub mod embedded;
 pub mod error;
 pub mod folder;
 pub mod journal;
+mod place;
 pub mod redis;
 mod sqlite;
 mod wait;

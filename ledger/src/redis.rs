@@ -411,7 +411,7 @@ impl Ledger for Redis {
     }
 
     async fn behind_since(&self, workspace: &WorkspaceId) -> Result<Option<At>> {
-        self.oldest_undecided(workspace, &Keys::of(workspace)).await
+        self.oldest_undecided(&Keys::of(workspace)).await
     }
 
     async fn keep_rules(&self, version: &str, text: &str) -> Result<()> {

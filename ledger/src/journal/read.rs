@@ -2,11 +2,12 @@
 
 use super::SCHEMA;
 use crate::error::Result;
+use crate::place::Place;
 use crate::sqlite;
-use lead::entry::{Entry, Signal, Unreadable};
-use lead::ids::{ChannelId, Uid, WorkspaceId};
+use lead::entry::Entry;
+use lead::ids::{ChannelId, WorkspaceId};
 use lead::time::At;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,11 +37,12 @@ impl JournalReader {
             "SELECT seq, entry, channel, received_at FROM row WHERE workspace = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
         )?;
         let found = rows.query_map(params![workspace.as_str(), after, limit as i64], |row| {
-            let place = Place::of(workspace.clone(), &row.get::<_, String>(2)?, row.get(3)?);
-            let seq = row.get(0)?;
+            let (seq, place): (i64, Place) = (row.get(0)?, place(workspace.clone(), row)?);
             Ok(Stored {
                 seq,
-                entry: Arc::new(decode(&row.get::<_, Vec<u8>>(1)?).unwrap_or_else(|| place.damaged(seq))),
+                entry: Arc::new(
+                    decode(&row.get::<_, Vec<u8>>(1)?).unwrap_or_else(|| place.damaged("journal", &seq.to_string())),
+                ),
             })
         })?;
         Ok(found.collect::<rusqlite::Result<_>>()?)
@@ -106,39 +108,12 @@ impl JournalReader {
     }
 }
 
+/// What a row says of its entry outside of it, in its third and fourth column.
+pub(super) fn place(workspace: WorkspaceId, row: &Row<'_>) -> rusqlite::Result<Place> {
+    let (channel, received_at) = (row.get::<_, String>(2)?, row.get(3)?);
+    Ok(Place { workspace, channel: ChannelId::new(&channel), received_at: At::from_millis(received_at) })
+}
+
 pub(super) fn decode(bytes: &[u8]) -> Option<Entry> {
     rmp_serde::from_slice(bytes).ok()
-}
-
-/// What a row says of its entry outside of it.
-pub(super) struct Place {
-    pub(super) workspace: WorkspaceId,
-    channel: ChannelId,
-    pub(super) received_at: At,
-}
-
-impl Place {
-    pub(super) fn of(workspace: WorkspaceId, channel: &str, received_at: i64) -> Self {
-        Self { workspace, channel: ChannelId::new(channel), received_at: At::from_millis(received_at) }
-    }
-
-    /// What the disk spoiled must not hold up the rows behind it, nor vanish: it goes to quarantine with the request's
-    /// own bytes.
-    pub(super) fn damaged(self, seq: i64) -> Entry {
-        tracing::error!(workspace = %self.workspace, channel = %self.channel, seq, "journal.damaged: a row cannot be read; it goes to quarantine");
-        Entry {
-            uid: Uid::derived(self.channel.as_str(), &seq.to_string(), "damaged row"),
-            workspace: self.workspace,
-            channel: self.channel,
-            received_at: self.received_at,
-            source: "journal".to_owned(),
-            synthetic: None,
-            same: None,
-            signal: Signal::Unreadable(Unreadable {
-                reason: "the journal's row is damaged".to_owned(),
-                content_type: None,
-                rest: None,
-            }),
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! What does a forwarder need of the journal? Rows as they are stored, who wrote them, how far they have been sent, and
 //! how many the store still misses.
 
-use super::read::{Place, decode};
+use super::read::{decode, place};
 use super::{JournalReader, encode};
 use crate::commit::Position;
 use crate::error::{Error, Result};
@@ -32,6 +32,7 @@ impl Identity {
 pub(crate) struct ToSend {
     pub(crate) seq: i64,
     pub(crate) workspace: WorkspaceId,
+    pub(crate) channel: ChannelId,
     pub(crate) received_at: At,
     pub(crate) entry: Vec<u8>,
     pub(crate) raw: Vec<u8>,
@@ -238,17 +239,18 @@ impl JournalReader {
 
     /// A body too large for a row stays here in the spool, unless it is all there is of a request nobody could read.
     fn sendable(&self, row: &Row<'_>) -> rusqlite::Result<ToSend> {
-        let place = Place::of(WorkspaceId::new(&row.get::<_, String>(1)?), &row.get::<_, String>(2)?, row.get(3)?);
-        let (seq, workspace, received_at) = (row.get(0)?, place.workspace.clone(), place.received_at);
+        let place = place(WorkspaceId::new(&row.get::<_, String>(1)?), row)?;
+        let (seq, workspace, received_at) = (row.get::<_, i64>(0)?, place.workspace.clone(), place.received_at);
+        let channel = place.channel.clone();
         let (mut entry, raw): (Vec<u8>, Option<Vec<u8>>) = (row.get(4)?, row.get(5)?);
         let read = decode(&entry).unwrap_or_else(|| {
-            let damaged = place.damaged(seq);
+            let damaged = place.damaged("journal", &seq.to_string());
             entry = encode(&damaged);
             damaged
         });
         let spooled = row.get::<_, Option<String>>(6)?.filter(|_| matches!(read.signal, Signal::Unreadable(_)));
         let from_spool = || std::fs::read(self.folder.join("spool").join(spooled?)).ok();
-        Ok(ToSend { seq, workspace, received_at, raw: raw.or_else(from_spool).unwrap_or_default(), entry })
+        Ok(ToSend { seq, workspace, channel, received_at, raw: raw.or_else(from_spool).unwrap_or_default(), entry })
     }
 
     /// Per channel: accepted in all that counts, and rows within gaps; both of one instant.

@@ -2,14 +2,14 @@
 
 use super::Redis;
 use super::keys::Keys;
-use super::words::{Answers, Item, read, stream_id};
+use super::words::{Answers, Item, arrived_at, read, stream_id};
 use crate::commit::Position;
 use crate::error::{Error, Result};
 use crate::{LeadFilter, Published, SetAside};
 use ::redis::Pipeline;
 use lead::changes::AsideKind;
 use lead::entry::Entry;
-use lead::ids::{ChannelId, ContactId, LeadId, Uid, WorkspaceId};
+use lead::ids::{ChannelId, ContactId, LeadId, Uid};
 use lead::record::{Key, Record};
 use lead::state::{Contact, Exclusion, Lead};
 use lead::time::At;
@@ -201,7 +201,7 @@ impl Redis {
     }
 
     /// When the oldest entry after the cursor was received.
-    pub(super) async fn oldest_undecided(&self, workspace: &WorkspaceId, keys: &Keys) -> Result<Option<At>> {
+    pub(super) async fn oldest_undecided(&self, keys: &Keys) -> Result<Option<At>> {
         let mut question = Pipeline::new();
         question.cmd("HGET").arg(keys.at("head")).arg("cursor");
         let cursor: Option<String> = read(self.shared.ask(&question).await?.pop().unwrap_or_default())?;
@@ -211,11 +211,8 @@ impl Redis {
         range.arg("COUNT").arg(1);
         let mut found = Item::list(self.shared.ask(&first).await?.pop().unwrap_or_default())?;
         let Some(mut item) = found.pop() else { return Ok(None) };
-        let entry: Entry = rmp_serde::from_slice(&item.take("entry").unwrap_or_default()).map_err(|_| {
-            tracing::error!(workspace = %workspace, "inbox.unreadable: an entry cannot be read");
-            Error::Corrupt("entry of the inbox")
-        })?;
-        Ok(Some(entry.received_at))
+        let entry: Option<Entry> = rmp_serde::from_slice(&item.take("entry").unwrap_or_default()).ok();
+        Ok(Some(entry.map_or_else(|| arrived_at(item.position), |entry| entry.received_at)))
     }
 }
 

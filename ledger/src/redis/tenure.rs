@@ -8,9 +8,10 @@ use super::inbox::{Brought, Look, Reader};
 use super::keys::{Keys, TYPES, WORKSPACES};
 use super::link::{self, PATIENCE, SharedDial};
 use super::rows::{Decided, RowName, Stint};
-use super::words::{Answers, Item, position, stream_id};
+use super::words::{Answers, Item, arrived_at, position, stream_id};
 use crate::commit::Position;
 use crate::error::{Error, Result};
+use crate::place::Place;
 use crate::{Arrived, Claim};
 use ::redis::Pipeline;
 use ::redis::aio::MultiplexedConnection;
@@ -28,6 +29,7 @@ const BRINGING: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Tenure {
     pub(super) keys: Keys,
+    workspace: WorkspaceId,
     epoch: u64,
     /// The store's own name: rows meant for the one before it come here from gateways that have not noticed.
     born: Vec<u8>,
@@ -81,6 +83,7 @@ impl Tenure {
         let rows: Vec<(Vec<u8>, Vec<u8>)> = told.next()?;
         let cursor = cursor.map_or(Ok(Position::default()), |id| position(&id))?;
         let tenure = Self {
+            workspace: workspace.clone(),
             epoch,
             born,
             writer: AsyncMutex::new(Some(writer)),
@@ -214,17 +217,29 @@ impl Tenure {
                 // It comes again, in its turn.
                 continue;
             }
-            let row = RowName::decode(&row)?;
+            let Ok(row) = RowName::decode(&row) else {
+                tracing::error!(workspace = %self.workspace, entry = stream_id(item.position), "inbox.foreign: an entry that no gateway has sent is passed over");
+                continue;
+            };
             let known = rows.decided.get(&row.stint).is_some_and(|decided| decided.has(row.seq));
             if known || !under_way.insert((row.stint, row.seq)) {
                 continue;
             }
-            let (entry, raw) = (entry(&mut item)?, item.take("raw").unwrap_or_default());
+            let entry = entry(&mut item).or_else(|_| self.damaged(&mut item, &row))?;
+            let raw = item.take("raw").unwrap_or_default();
             let handed = Handed { row, channel: entry.channel.clone(), raw };
             rows.handed.insert((item.position, row.stint, row.seq), handed);
             fresh.push(Arrived { position: item.position, entry: Arc::new(entry) });
         }
         Ok(fresh)
+    }
+
+    /// An entry that somebody changed, or that a newer gateway has written.
+    fn damaged(&self, item: &mut Item, row: &RowName) -> Result<Entry> {
+        let channel = ChannelId::new(&item.text("channel")?);
+        let name = format!("{}:{}", data_encoding::HEXLOWER.encode(&row.stint), row.seq);
+        Ok(Place { workspace: self.workspace.clone(), channel, received_at: arrived_at(item.position) }
+            .damaged("inbox", &name))
     }
 
     /// The bytes of the request behind an entry that was handed out.

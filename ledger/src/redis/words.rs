@@ -21,6 +21,11 @@ pub(super) fn moment(at: lead::time::At) -> Position {
     Position(u128::from(at.millis().unsigned_abs()) << 64)
 }
 
+/// When an entry came to stand at its position.
+pub(super) fn arrived_at(position: Position) -> lead::time::At {
+    lead::time::At::from_millis(i64::try_from(position.0 >> 64).unwrap_or(i64::MAX))
+}
+
 /// An answer as what it must be.
 pub(crate) fn read<T: FromRedisValue>(value: Value) -> Result<T> {
     T::from_redis_value(value).map_err(|_| Error::Corrupt("answer of Redis"))

@@ -61,6 +61,12 @@ impl Server {
         self.folder.path().join("socket")
     }
 
+    /// What an administrator does to a server that lets everybody in.
+    pub(crate) fn order(&self, words: &[&str]) -> String {
+        let told = Command::new("redis-cli").arg("-s").arg(self.socket()).args(words).output().unwrap();
+        String::from_utf8(told.stdout).unwrap().trim().to_owned()
+    }
+
     pub(crate) fn address(&self) -> Address {
         self.address_of(self.credentials)
     }

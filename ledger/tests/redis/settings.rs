@@ -5,7 +5,6 @@ use ledger::redis::settings::{Finding, Watch, Weight};
 use ledger::redis::{Address, Durability, Redis};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::fs;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -15,12 +14,6 @@ const PEPPER: &[u8] = b"a pepper of some length";
 
 fn redis(address: Address) -> Redis {
     Redis::new(Arc::new(address), PEPPER)
-}
-
-/// What an administrator does to a server that lets everybody in.
-fn order(server: &Server, words: &[&str]) -> String {
-    let told = Command::new("redis-cli").arg("-s").arg(server.socket()).args(words).output().unwrap();
-    String::from_utf8(told.stdout).unwrap().trim().to_owned()
 }
 
 async fn found(server: &Server, durability: Durability) -> Vec<Finding> {
@@ -72,10 +65,10 @@ async fn a_policy_that_throws_leads_away_is_for_the_night() {
 async fn a_replica_is_not_the_store_and_a_master_with_one_should_watch_it() {
     let master = Server::start(&["--port", "0", "--appendonly", "yes"]);
     let port = free_port();
-    assert_eq!(order(&master, &["CONFIG", "SET", "port", &port.to_string()]), "OK");
+    assert_eq!(master.order(&["CONFIG", "SET", "port", &port.to_string()]), "OK");
     let replica = Server::start(&["--replicaof", &format!("127.0.0.1 {port}")]);
     for _ in 0..500 {
-        if order(&replica, &["INFO", "replication"]).contains("master_link_status:up") {
+        if replica.order(&["INFO", "replication"]).contains("master_link_status:up") {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -118,8 +111,8 @@ async fn what_the_deployment_forbids_is_refused_to_its_user() {
         let refused = |code: &str, told: &str| {
             told.starts_with(code) || words[0] == "DEBUG" && told.starts_with("ERR DEBUG command not allowed")
         };
-        assert!(refused("NOPERM", &order(&server, &named)), "{words:?}");
-        assert!(refused("NOAUTH", &order(&server, words)), "{words:?} of nobody");
+        assert!(refused("NOPERM", &server.order(&named)), "{words:?}");
+        assert!(refused("NOAUTH", &server.order(words)), "{words:?} of nobody");
     }
 }
 
@@ -141,21 +134,21 @@ async fn a_user_with_too_few_rights_hears_which_are_missing() {
     let server = Server::start(&[]);
     let rights = ["+@all", "-xadd", "-config|get", "-hset"];
     let keys = ["ACL", "SETUSER", "tight", "on", ">secret-enough", "~lg:*"];
-    assert_eq!(order(&server, &[keys.as_slice(), &rights].concat()), "OK");
+    assert_eq!(server.order(&[keys.as_slice(), &rights].concat()), "OK");
     let told = refusal(server.address_of(Some(("tight", "secret-enough")))).await;
     insta::assert_snapshot!(told, @"the Redis user may not do what leadgate needs on keys under lg:, namely CONFIG GET, HSET, XADD: see deploy/redis.acl");
     let foreign = ["ACL", "SETUSER", "foreign", "on", ">secret-enough", "~other:*", "+@all"];
-    assert_eq!(order(&server, &foreign), "OK");
+    assert_eq!(server.order(&foreign), "OK");
     let told = refusal(server.address_of(Some(("foreign", "secret-enough")))).await;
     assert!(told.starts_with("the Redis user may not do what leadgate needs"), "{told}");
-    assert_eq!(order(&server, &["DBSIZE"]), "0", "nothing was written to find that out");
+    assert_eq!(server.order(&["DBSIZE"]), "0", "nothing was written to find that out");
 }
 
 #[tokio::test]
 async fn a_user_who_may_not_read_the_settings_is_told_so_while_everything_runs() {
     let server = Server::start(&["--appendonly", "yes"]);
     let user = ["ACL", "SETUSER", "blind", "on", ">secret-enough", "~*", "+@all", "-config|get", "-acl|whoami"];
-    assert_eq!(order(&server, &user), "OK");
+    assert_eq!(server.order(&user), "OK");
     let redis = redis(server.address_of(Some(("blind", "secret-enough"))));
     let told = redis.look_at_settings(Durability::Aof).await.unwrap();
     assert!(settings(&told).contains(&("config-get", Weight::Warn)), "{told:?}");
@@ -167,17 +160,17 @@ async fn a_store_of_another_is_refused_and_nothing_is_written_to_find_that_out()
     let server = Server::start(&[]);
     let told = redis(server.address()).inspect(Durability::Aof).await.unwrap();
     assert!(!told.begun && settings(&told.findings).contains(&("user", Weight::Warn)));
-    assert_eq!(order(&server, &["DBSIZE"]), "0");
+    assert_eq!(server.order(&["DBSIZE"]), "0");
     redis(server.address()).greet().await.unwrap();
     assert!(redis(server.address()).inspect(Durability::Aof).await.unwrap().begun);
     let other = Redis::new(Arc::new(server.address()), b"another pepper of some length");
     let told = other.inspect(Durability::Aof).await.unwrap_err().to_string();
     assert!(told.starts_with("store.pepper is not the one"), "{told}");
-    order(&server, &["SADD", "lg:workspaces", "demo"]);
-    order(&server, &["SET", "lg:{demo}:inbox", "mine"]);
+    server.order(&["SADD", "lg:workspaces", "demo"]);
+    server.order(&["SET", "lg:{demo}:inbox", "mine"]);
     let told = refusal(server.address()).await;
     assert!(told.starts_with("the key lg:{demo}:inbox in Redis is a string and should be a stream"), "{told}");
-    order(&server, &["SET", "lg:rules", "mine"]);
+    server.order(&["SET", "lg:rules", "mine"]);
     let told = refusal(server.address()).await;
     assert!(told.starts_with("the key lg:rules in Redis is a string and should be a hash"), "{told}");
 }
@@ -229,9 +222,9 @@ async fn a_watch_tells_what_changed_and_looks_again_when_the_server_comes_back()
     let soon = Duration::from_secs(5);
     tokio::time::timeout(soon, known.changed()).await.unwrap().unwrap();
     assert!(!settings(&known.borrow_and_update()).iter().any(|(setting, _)| *setting == "maxmemory-policy"));
-    assert_eq!(order(&server, &["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]), "OK");
+    assert_eq!(server.order(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]), "OK");
     // All connections end, as in a restart, long before it would ask again by itself.
-    order(&server, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    server.order(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
     tokio::time::timeout(soon, known.changed()).await.unwrap().unwrap();
     assert!(settings(&known.borrow_and_update()).contains(&("maxmemory-policy", Weight::Page)));
     stop.cancel();

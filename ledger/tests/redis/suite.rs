@@ -3,13 +3,13 @@
 use crate::server::Server;
 use async_trait::async_trait;
 use bytes::Bytes;
-use lead::entry::Entry;
-use lead::ids::{ChannelId, WorkspaceId};
+use lead::entry::{Entry, Kind, Signal, Touch};
+use lead::ids::{ChannelId, Uid, WorkspaceId};
 use lead::time::At;
 use ledger::conformance::{self, Backend};
 use ledger::journal::{Bounds, Journal, Row};
 use ledger::redis::{Durability, Forwarder, Forwarding, Redis};
-use ledger::{Duty, Ledger, SharedLedger};
+use ledger::{Duty, Ledger, Position, SharedLedger};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,7 +23,7 @@ struct OnRedis {
     state: watch::Receiver<Forwarding>,
     stop: CancellationToken,
     _folder: tempfile::TempDir,
-    _server: Server,
+    server: Server,
 }
 
 impl OnRedis {
@@ -42,7 +42,7 @@ impl OnRedis {
             state,
         };
         tokio::spawn(forwarder.run(stop.clone()));
-        Self { ledger, journal, accepted: AtomicU64::new(0), state: watching, stop, _folder: folder, _server: server }
+        Self { ledger, journal, accepted: AtomicU64::new(0), state: watching, stop, _folder: folder, server: server }
     }
 }
 
@@ -109,4 +109,37 @@ async fn a_duty_that_one_has_is_refused_to_another_until_its_lease_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_user_of_the_deployment_may_do_all_that_a_ledger_does() {
     conformance::run(async || OnRedis::fresh(Server::deployed(&[]))).await;
+}
+
+/// Somebody has written into the inbox.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_in_the_inbox_goes_to_quarantine_and_holds_up_nobody() {
+    let backend = OnRedis::fresh(Server::start(&[]));
+    let shop = WorkspaceId::new("shop");
+    let touch = |n: u8| Entry {
+        uid: Uid::derived("form", &n.to_string(), "test"),
+        workspace: shop.clone(),
+        channel: ChannelId::new("form"),
+        received_at: At::from_secs(n.into()),
+        source: "form".to_owned(),
+        synthetic: None,
+        same: None,
+        signal: Signal::Touch(Box::new(Touch::new(Kind::Form))),
+    };
+    backend.accept((1..=3).map(touch).collect(), b"the request").await;
+    backend.server.order(&["XADD", "lg:{shop}:inbox", "*", "row", "nobody's"]);
+    let spoil = r"
+        local last = redis.call('XRANGE', KEYS[1], '-', '+')[3]
+        redis.call('XDEL', KEYS[1], last[1])
+        for i = 1, #last[2], 2 do if last[2][i] == 'entry' then last[2][i + 1] = 'spoiled' end end
+        return redis.call('XADD', KEYS[1], '*', unpack(last[2]))";
+    backend.server.order(&["EVAL", spoil, "1", "lg:{shop}:inbox"]);
+    backend.accept(vec![touch(4)], b"the request").await;
+    backend.ledger.claim(&shop).await.unwrap();
+    let found = backend.ledger.inbox(&shop, Position::default(), 9, Duration::ZERO).await.unwrap();
+    let found: Vec<&Entry> = found.iter().map(|one| &*one.entry).collect();
+    let [first, second, spoiled, fourth] = found.as_slice() else { panic!("four entries: {}", found.len()) };
+    assert_eq!([first.uid, second.uid, fourth.uid], [1, 2, 4].map(|n| touch(n).uid));
+    assert_eq!(spoiled.channel, ChannelId::new("form"));
+    assert!(matches!(&spoiled.signal, Signal::Unreadable(why) if why.reason == "it is damaged in the inbox"));
 }

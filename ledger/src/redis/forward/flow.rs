@@ -110,6 +110,8 @@ impl Flow {
             .arg(&name.encode()[..])
             .arg("born")
             .arg(&self.born)
+            .arg("channel")
+            .arg(row.channel.as_str())
             .arg("entry")
             .arg(&row.entry)
             .arg("raw")

@@ -30,4 +30,9 @@ pub(crate) fn start(log: &Log) {
     if let Err(error) = started {
         tracing::warn!(%error, "log.started_twice: logging was already set up");
     }
+    // What a panic says may hold what somebody typed; where it happened is enough to mend it.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "process.panicked: a defect of leadgate; what it was about is undone or buried");
+    }));
 }

@@ -193,6 +193,8 @@ fn http(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.idle_time.0 + limits.head_time.0)
+        // A small sender says that it has said everything, and waits for the answer.
+        .half_close(true)
         .max_headers(limits.headers)
         .max_header_size(head)
         .max_buf_size(head.saturating_mul(2).max(8192));

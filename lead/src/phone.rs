@@ -5,6 +5,7 @@
 
 use rlibphonenumber::phonenumber_matcher::{FindNumberExt, Leniency};
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use unicode_normalization::UnicodeNormalization;
 
 pub use rlibphonenumber::enums::Region;
@@ -49,6 +50,10 @@ pub fn parse(text: &str, region: Region) -> Vec<Found> {
 
 /// Numbers in running text, as far as [`SEARCHED`].
 pub fn in_text(text: &str, region: Region) -> Vec<Found> {
+    catch_unwind(AssertUnwindSafe(|| search(text, region))).unwrap_or_default()
+}
+
+fn search(text: &str, region: Region) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     let text = crate::text::cut(text, SEARCHED);
     // The length bounds the work: the matcher's own count of tries underflows when it runs out.
@@ -67,7 +72,7 @@ pub fn in_text(text: &str, region: Region) -> Vec<Found> {
 
 /// The country a valid number belongs to, `RU`.
 pub fn country(e164: &str) -> Option<String> {
-    let number = PHONE_NUMBER_UTIL.parse(e164, None).ok()?;
+    let number = read(e164, None)?;
     PHONE_NUMBER_UTIL.get_region_for_number(&number).map(|region| region.to_string())
 }
 
@@ -83,15 +88,20 @@ pub fn warm() {
     let _ = parse("+74950000000", Region::RU);
 }
 
+/// The library slips on some texts that are no numbers at all; then it has read none.
+fn read(text: &str, region: Option<Region>) -> Option<PhoneNumber> {
+    catch_unwind(AssertUnwindSafe(|| PHONE_NUMBER_UTIL.parse(text, region).ok())).ok()?
+}
+
 fn whole(text: &str, region: Region) -> Option<Found> {
-    let number = PHONE_NUMBER_UTIL.parse(text, Some(region)).ok()?;
+    let number = read(text, Some(region))?;
     if PHONE_NUMBER_UTIL.is_valid_number(&number) {
         return Some(understood(&number));
     }
     // Providers drop the plus: `74951234567` is a whole number everywhere, not a local one.
     let digits = text.bytes().all(|b| b.is_ascii_digit()) && (11..=15).contains(&text.len());
     let abroad = zeros_for_plus(text).or_else(|| digits.then(|| format!("+{text}")))?;
-    let number = PHONE_NUMBER_UTIL.parse(abroad, None).ok()?;
+    let number = read(&abroad, None)?;
     PHONE_NUMBER_UTIL.is_valid_number(&number).then(|| understood(&number))
 }
 
@@ -120,6 +130,11 @@ fn clean(text: &str) -> String {
     let folded: String = text.nfkc().filter(|c| !c.is_control()).take(LONGEST).collect();
     let trimmed = folded.trim();
     let bare = trimmed.strip_prefix("tel:").or_else(|| trimmed.strip_prefix("TEL:")).unwrap_or(trimmed);
+    // Of what RFC 3966 lets stand behind a number only the extension is worth anything.
+    let (bare, parameters) = bare.split_once(';').unwrap_or((bare, ""));
+    if let Some(extension) = parameters.split(';').find_map(|one| one.strip_prefix("ext=")) {
+        return format!("{} ext. {extension}", bare.trim());
+    }
     let whole = |number: &str| number.bytes().filter(u8::is_ascii_digit).count() >= 7;
     match bare.split_once(",,").or_else(|| paused(bare)) {
         Some((number, pause)) if whole(number) => {
@@ -252,6 +267,22 @@ mod tests {
         assert_eq!(numbers("  ", Region::RU), [""; 0]);
         let long = parse(&"9".repeat(1_000_000), Region::RU);
         assert!(!long[0].valid && long[0].number.len() <= 64);
+    }
+
+    #[test]
+    fn what_stands_behind_a_number_in_a_link_does_no_harm() {
+        for (spelling, found) in [
+            ("+79035550142;phone-context=+7;tel:", "+79035550142"),
+            ("tel:9035550142;phone-context=+7", "+79035550142"),
+            ("1;phone-context=+7;tel:", "?1"),
+            (";phone-context=+7;tel:", ""),
+            ("tel:+7-903-555-01-42;isub=1", "+79035550142"),
+        ] {
+            assert_eq!(numbers(spelling, Region::RU).join(","), found, "{spelling}");
+        }
+        let extended = parse("tel:+7-495-123-45-67;ext=12", Region::RU);
+        assert_eq!((&*extended[0].number, extended[0].extension.as_deref()), ("+74951234567", Some("12")));
+        assert_eq!(in_text("call 1;phone-context=+7;tel: or +7 903 555-01-42;phone-context=x", Region::RU).len(), 1);
     }
 
     #[test]

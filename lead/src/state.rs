@@ -139,6 +139,20 @@ pub fn plausible(occurred: Option<At>, received: At) -> Option<At> {
 impl Lead {
     /// The trail is bounded; the first steps stay, the middle goes.
     pub const MOST_STEPS: usize = 48;
+    /// Bytes of names and values of the campaign: anybody may send a form with ever other ones.
+    pub const MOST_CAMPAIGN: usize = 16 * 1024;
+
+    /// Adds what paid for it and was not known yet, as far as there is room.
+    pub fn credit(&mut self, campaign: &BTreeMap<String, String>) {
+        let mut taken: usize = self.campaign.iter().map(|(name, value)| name.len() + value.len()).sum();
+        for (name, value) in campaign {
+            let size = name.len() + value.len();
+            if taken + size <= Self::MOST_CAMPAIGN && !self.campaign.contains_key(name) {
+                taken += size;
+                self.campaign.insert(name.clone(), value.clone());
+            }
+        }
+    }
 
     pub fn is_open(&self) -> bool {
         self.closed_at.is_none()

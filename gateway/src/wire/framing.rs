@@ -30,11 +30,14 @@ enum State {
 #[derive(Debug, Default)]
 struct Head {
     line: Vec<u8>,
+    /// The line goes on beyond what is kept of it.
+    long: bool,
     lines: usize,
     lengths: usize,
     length: Option<u64>,
     chunked: bool,
-    /// A coding that nobody here takes off, or one said twice: the next reader may see another body.
+    /// A coding that nobody here takes off, one said twice, or a length behind more spaces or zeros than anybody
+    /// writes: the next reader may see another body.
     odd: bool,
 }
 
@@ -96,29 +99,32 @@ impl Head {
         if byte != b'\n' {
             if self.line.len() < LINE {
                 self.line.push(byte);
+            } else {
+                self.long = true;
             }
             return Line::More;
         }
-        let line = std::mem::take(&mut self.line);
+        let (line, long) = (std::mem::take(&mut self.line), std::mem::take(&mut self.long));
         let text = line.strip_suffix(b"\r").unwrap_or(&line);
         if text.is_empty() {
             return Line::End;
         }
         if self.lines > 0 {
-            self.header(text);
+            self.header(text, long);
         }
         self.lines += 1;
         Line::More
     }
 
-    fn header(&mut self, line: &[u8]) {
+    fn header(&mut self, line: &[u8], long: bool) {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"content-length") {
             self.lengths += 1;
+            self.odd |= long;
             self.length = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.odd |= self.chunked || !value.eq_ignore_ascii_case(b"chunked");
+            self.odd |= long || self.chunked || !value.eq_ignore_ascii_case(b"chunked");
             self.chunked = true;
         }
     }
@@ -184,6 +190,9 @@ mod tests {
             "transfer-encoding: chunked, chunked",
             "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
             "transfer-encoding: identity",
+            &format!("content-length:{}3", " ".repeat(60)),
+            &format!("content-length: {}3", "0".repeat(70)),
+            &format!("transfer-encoding:{}chunked", " ".repeat(60)),
         ] {
             let head = format!("POST / HTTP/1.1\r\n{lines}\r\n\r\n");
             assert_eq!(follow(&head), (Phase::Body, 1, true), "{lines:?}");

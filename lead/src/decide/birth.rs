@@ -13,6 +13,7 @@ use crate::ids::{LeadId, PersonId};
 use crate::state::{Contact, Known, Lead, Why};
 use crate::text;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// A message longer than this is cut; the whole is in the journal.
 const TEXT: usize = 16 * 1024;
@@ -64,7 +65,7 @@ fn newborn(work: &Work<'_>, entry: &Entry, touch: &Touch, who: &Who, contact: &C
     flags.extend(touch.name.as_ref().filter(|name| text::line_is_cut(name)).map(|_| "cut".to_owned()));
     flags.extend(cut.then(|| "attributes_cut".to_owned()));
     flags.extend(touch.text.as_ref().filter(|said| said.len() > TEXT).map(|_| "text_cut".to_owned()));
-    Lead {
+    let mut lead = Lead {
         id: entry.uid.lead(),
         version: 0,
         channel: entry.channel.clone(),
@@ -76,7 +77,7 @@ fn newborn(work: &Work<'_>, entry: &Entry, touch: &Touch, who: &Who, contact: &C
         contact: contact.id,
         text: text(touch),
         attributes,
-        campaign: touch.campaign.clone(),
+        campaign: BTreeMap::new(),
         consent: touch.consent.clone(),
         geo: geo::locate(&touch.geo, &who.phones),
         repeat: repeat::of(work.rules, contact, entry.received_at),
@@ -105,7 +106,9 @@ fn newborn(work: &Work<'_>, entry: &Entry, touch: &Touch, who: &Who, contact: &C
         resting: false,
         trail: Vec::new(),
         measured: false,
-    }
+    };
+    lead.credit(&touch.campaign);
+    lead
 }
 
 pub(super) fn start_clock(work: &Work<'_>, lead: &mut Lead) {

@@ -38,9 +38,7 @@ pub(super) fn attach(
     if lead.text.is_none() {
         lead.text = birth::text(touch);
     }
-    for (name, value) in &touch.campaign {
-        lead.campaign.entry(name.clone()).or_insert_with(|| value.clone());
-    }
+    lead.credit(&touch.campaign);
     let change = json!({
         "duplicate": if across { "cross_channel" } else { "same_channel" },
         "after_close": after_close,

@@ -148,9 +148,7 @@ fn merge(work: &mut Work<'_>, mut older: Lead, mut younger: Lead) -> Result<(), 
     older.priority += 1;
     older.last_activity = older.last_activity.max(younger.last_activity);
     older.text = older.text.take().or_else(|| younger.text.clone());
-    for (name, value) in &younger.campaign {
-        older.campaign.entry(name.clone()).or_insert_with(|| value.clone());
-    }
+    older.credit(&younger.campaign);
     if older.contacted_at.is_none() {
         older.proof = older.proof.or(younger.proof);
     }

@@ -5,6 +5,7 @@ use lead::books::Verdict;
 use lead::entry::{CloseAs, Outcome};
 use lead::ids::LeadId;
 use lead::rules::Rules;
+use lead::state::Lead;
 use lead::time::At;
 
 const HOUR: i64 = 3_600;
@@ -120,5 +121,20 @@ fn a_lead_without_activity_expires_and_a_duplicate_is_activity() {
         assert_eq!((lead.outcome, lead.closed_at), (Some(CloseAs::Expired), Some(secs(50 * DAY))));
         assert_eq!(world.said_of(lead.id).last(), Some(&"closed"));
         assert!(world.timers.is_empty());
+    }
+}
+
+#[test]
+fn what_paid_for_a_lead_has_a_bound_however_often_it_is_said_otherwise() {
+    for mut world in worlds(&rules()) {
+        for n in 0..40 {
+            let name = |i: usize| format!("utm_x{n}_{i}");
+            let said = (0..20).map(|i| (name(i), "v".repeat(1_000)));
+            let touch = form(&format!("post {n}"), secs(n)).phone("+79161112233");
+            world.feed(touch.touch(|touch| touch.campaign = said.collect()));
+        }
+        let campaign = world.only_lead().campaign;
+        let size: usize = campaign.iter().map(|(name, value)| name.len() + value.len()).sum();
+        assert!((1..=Lead::MOST_CAMPAIGN).contains(&size), "{size}");
     }
 }

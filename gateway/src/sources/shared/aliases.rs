@@ -1,5 +1,6 @@
 //! What does the sender mean by `your-tel`, `ФИО` or `data[customer][phone]`? Field names in English and Russian.
 
+use super::fields::LONGEST_PATH;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -268,13 +269,22 @@ static KNOWN: LazyLock<HashMap<&'static str, Field>> =
 
 /// What the field at this path is to us, judged by its name.
 pub(crate) fn of_path(path: &str) -> Option<Field> {
-    let path = path.trim_end_matches('.');
-    let Some((wrappers, leaf)) = path.rsplit_once('.') else { return of_name(path) };
-    let inner = bare(leaf);
-    if matches!(&*inner, "value" | "number" | "address") {
-        let holder = wrappers.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('.');
-        return of_path(holder).filter(|field| matches!(field, Field::Phone | Field::Email));
+    if path.len() > LONGEST_PATH {
+        return None;
     }
+    let (mut path, mut inner) = (path.trim_end_matches('.'), false);
+    while let Some((holder, leaf)) = path.rsplit_once('.') {
+        if !matches!(&*bare(leaf), "value" | "number" | "address") {
+            break;
+        }
+        path = holder.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('.');
+        inner = true;
+    }
+    at_path(path).filter(|field| !inner || matches!(field, Field::Phone | Field::Email))
+}
+
+fn at_path(path: &str) -> Option<Field> {
+    let Some((wrappers, leaf)) = path.rsplit_once('.') else { return of_name(path) };
     let utm = |wrapper: &str| wrapper.eq_ignore_ascii_case("utm");
     let (outer, last) = wrappers.rsplit_once('.').unwrap_or(("", wrappers));
     if utm(last) && outer.split('.').all(is_wrapper) {
@@ -359,7 +369,9 @@ mod tests {
     #[test]
     fn a_field_of_somebody_else_is_not_the_customers() {
         let long = "name".repeat(1000);
-        for path in ["manager.phone", "product.name", "items.0.name", "company.email", "budget", "", ".", "1.3", &long]
+        let deep = format!("phone{}", ".value".repeat(200_000));
+        for path in
+            ["manager.phone", "product.name", "items.0.name", "company.email", "budget", "", ".", "1.3", &long, &deep]
         {
             assert_eq!(of_path(path), None, "{path}");
         }

@@ -6,7 +6,7 @@
 //! bytes, so what makes a text as long as a payload says is not there: `indent`, `format`, `tojson`, and a `replace` that
 //! makes more than a message may have.
 
-use super::fields::{LONGEST_TEXT, Pairs};
+use super::fields::{DEEPEST, LONGEST_TEXT, Pairs};
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use std::collections::BTreeMap;
@@ -68,11 +68,15 @@ fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {
     fits.then(|| text.replace(from, to)).ok_or_else(too_long)
 }
 
-/// `a.b` = `c` as `{"a": {"b": "c"}}`. What is both a value and a parent stays a value.
+/// `a.b` = `c` as `{"a": {"b": "c"}}`. What is both a value and a parent stays a value; what would lie deeper than JSON
+/// may be is not there.
 fn nested(pairs: &Pairs<'_>) -> serde_json::Value {
     let mut root = serde_json::Map::new();
     for (path, value) in pairs {
-        let mut segments: Vec<&str> = path.split('.').collect();
+        let mut segments: Vec<&str> = path.split('.').take(DEEPEST + 1).collect();
+        if segments.len() > DEEPEST {
+            continue;
+        }
         let Some(last) = segments.pop() else { continue };
         let place = segments.into_iter().try_fold(&mut root, |map, segment| {
             let below = map.entry(segment).or_insert_with(|| serde_json::Map::new().into());
@@ -138,5 +142,14 @@ mod tests {
         assert_eq!(check("= first ~ last"), Ok(()));
         assert!(check(&format!("= {}", "(".repeat(100_000))).unwrap_err().contains("longer"));
         assert_eq!(check("data.tel ~"), Ok(()), "a path is no expression");
+    }
+
+    #[test]
+    fn a_path_of_many_steps_is_not_there_for_an_expression() {
+        let (deep, last) = ("a.".repeat(100_000) + "b", "a.".repeat(DEEPEST - 1) + "c");
+        let pairs: Pairs<'_> = vec![(deep.into(), "1".into()), ((&*last).into(), "2".into())];
+        let found = |path: &str| compute(path, &pairs).map_err(|error| error.to_string());
+        assert_eq!(found(&last), Ok(Some("2".to_owned())));
+        assert_eq!(found("a.b"), Ok(None));
     }
 }

@@ -17,6 +17,10 @@ pub(crate) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 /// Keys and values of one request.
 pub(crate) const MOST_FIELDS: usize = 1000;
 /// Levels of nesting.
+/// Advertisers' words and ids, and the address of a page.
+const LONGEST_CAMPAIGN: usize = 2 * 1024;
+/// A path longer than this means nothing to anybody; the rest is cut.
+pub(crate) const LONGEST_PATH: usize = 512;
 pub(crate) const DEEPEST: usize = 32;
 pub(crate) const TOO_MANY: &str = "the request has more than 1000 fields";
 
@@ -247,7 +251,7 @@ pub(crate) fn attribute(touch: &mut Touch, path: &str, value: &str) {
 
 pub(crate) fn campaign(touch: &mut Touch, name: &str, value: &str) {
     if touch.campaign.len() < MOST_CAMPAIGN && !touch.campaign.contains_key(name) {
-        touch.campaign.insert(cut(name, LONGEST_KEY).to_owned(), cut(value, LONGEST_VALUE).to_owned());
+        touch.campaign.insert(cut(name, LONGEST_KEY).to_owned(), cut(value, LONGEST_CAMPAIGN).to_owned());
     }
 }
 

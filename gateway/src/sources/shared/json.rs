@@ -5,9 +5,10 @@
 //! - At most [`DEEPEST`] levels and [`MOST_FIELDS`] keys.
 //! - Numbers become text, so an id of 19 digits keeps all of them.
 
-use super::fields::{DEEPEST, MOST_FIELDS, Pairs, TOO_MANY};
+use super::fields::{DEEPEST, LONGEST_PATH, MOST_FIELDS, Pairs, TOO_MANY};
 use crate::room;
 use crate::sources::Refusal;
+use lead::text::cut;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -131,7 +132,8 @@ impl<'de> Flat<'de> {
         if self.pairs.len() == MOST_FIELDS {
             return Err(self.refuse(TOO_MANY));
         }
-        self.pairs.push((Cow::Owned(self.path.clone()), value));
+        // A long name is written once and would be kept for each of its children.
+        self.pairs.push((Cow::Owned(cut(&self.path, LONGEST_PATH).to_owned()), value));
         Ok(())
     }
 
@@ -365,5 +367,13 @@ mod tests {
             let raw: &RawValue = serde_json::from_str(written).unwrap();
             assert_eq!(text(raw).map(Cow::into_owned), serde_json::from_str::<String>(written).ok(), "{written}");
         }
+    }
+
+    #[test]
+    fn a_long_name_is_not_kept_for_each_of_its_children() {
+        let body = format!(r#"{{"{}": [[1],{}[2]]}}"#, "k".repeat(100_000), "3,".repeat(900));
+        let pairs = read(body.as_bytes()).unwrap();
+        assert_eq!(pairs.len(), 902);
+        assert!(pairs.iter().all(|(path, _)| path.len() <= LONGEST_PATH));
     }
 }

@@ -81,7 +81,9 @@ fn parts<'a>(body: &'a [u8], content_type: &str, most: Most) -> Result<Parts<'a>
 fn decode(raw: Vec<(String, Option<&'static Encoding>, &[u8])>) -> Pairs<'static> {
     let common = raw.iter().find(|(name, ..)| name == "_charset_");
     let common = common.and_then(|(_, _, label)| Encoding::for_label(label));
-    let text = |own: Option<&'static Encoding>, value: &[u8]| match own.or(common) {
+    // In letters that spell ASCII otherwise no page is written, and a phone would be lost.
+    let usual = |charset: &&'static Encoding| charset.is_ascii_compatible();
+    let text = |own: Option<&'static Encoding>, value: &[u8]| match own.or(common).filter(usual) {
         Some(charset) => charset.decode_without_bom_handling(value).0.into_owned(),
         None => letters(value, None).into_owned(),
     };

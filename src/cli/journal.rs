@@ -202,6 +202,7 @@ mod tests {
             connected,
             paused: paused.map(str::to_owned),
             unreleased: BTreeMap::from([(shop(), (left, None))]),
+            undecided: BTreeMap::new(),
             sent: 3,
             sent_of: BTreeMap::from([(shop(), 3)]),
         }

@@ -13,11 +13,12 @@ use gateway::metrics::Metrics;
 use gateway::smtp::session::Protocol;
 use gateway::smtp::{Listener, Server};
 use lead::identity::Pepper;
+use lead::time::At;
 use ledger::SharedLedger;
 use ledger::folder::Folder;
 use ledger::journal::Journal;
 use ledger::redis::{Forwarder, Forwarding};
-use prometheus::{IntGauge, Registry};
+use prometheus::{GaugeVec, IntGauge, Opts, Registry};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,8 @@ type MailServer = (Server, Vec<(Protocol, Listener)>);
 struct Sent {
     state: watch::Receiver<Forwarding>,
     unreleased: Unreleased,
+    /// Known here also when no worker is there to say it.
+    undecided: GaugeVec,
     connected: IntGauge,
 }
 
@@ -210,7 +213,14 @@ fn forwarder(
     };
     let connected = IntGauge::new("leadgate_store_connected", "1 while this gateway's journal reaches Redis.")?;
     registry.register(Box::new(connected.clone()))?;
-    Ok(Some((forwarder, Sent { state: watching, unreleased: Unreleased::register(registry)?, connected })))
+    let undecided = Opts::new(
+        "leadgate_undecided_oldest_seconds",
+        "Age of the oldest signal of this gateway that no worker has decided.",
+    );
+    let undecided = GaugeVec::new(undecided, &["workspace"])?;
+    registry.register(Box::new(undecided.clone()))?;
+    let unreleased = Unreleased::register(registry)?;
+    Ok(Some((forwarder, Sent { state: watching, unreleased, undecided, connected })))
 }
 
 /// Says of forwarding what operators want to know. A gateway is ready with Redis or without it.
@@ -226,8 +236,11 @@ async fn tell(mut sent: Sent, gateway: Arc<Gateway>, ready: Arc<Readiness>, stop
             sent.unreleased.rows.with_label_values(&[workspace.as_str()]).set(rows);
             oldest = [oldest, *since].into_iter().flatten().min();
         }
-        let age = oldest.map_or(0.0, |since| gateway.clock.now().since(since).as_secs_f64());
-        sent.unreleased.oldest.set(age);
+        let age = |since: Option<At>| since.map_or(0.0, |since| gateway.clock.now().since(since).as_secs_f64());
+        sent.unreleased.oldest.set(age(oldest));
+        for (workspace, since) in &state.undecided {
+            sent.undecided.with_label_values(&[workspace.as_str()]).set(age(*since));
+        }
     }
 }
 

@@ -62,6 +62,8 @@ pub struct Forwarding {
     pub paused: Option<String>,
     /// Rows that are not safe in Redis.
     pub unreleased: Unreleased,
+    /// When the oldest row was received that nobody has decided, by workspace; none where all are.
+    pub undecided: BTreeMap<WorkspaceId, Option<At>>,
     /// Rows that Redis has confirmed since the start; in all, and by workspace.
     pub sent: u64,
     pub sent_of: BTreeMap<WorkspaceId, u64>,
@@ -373,7 +375,8 @@ impl<'a> Session<'a> {
 
     /// Tells the store what this journal has accepted and still misses there, and the process what is not safe.
     async fn account(&mut self) -> Result<()> {
-        let (mut orders, mut unreleased) = (Pipeline::new(), BTreeMap::new());
+        let mut orders = Pipeline::new();
+        let (mut unreleased, mut undecided) = (BTreeMap::new(), BTreeMap::new());
         let names: Vec<(WorkspaceId, i64)> =
             self.flows.iter().map(|(name, flow)| (name.clone(), flow.released)).collect();
         for (workspace, released) in names {
@@ -382,13 +385,15 @@ impl<'a> Session<'a> {
             let (asked, identity) = (workspace.clone(), self.identity.clone());
             let decided = state.counts();
             let decided_up_to = state.clone();
-            let (accepted, missing, waiting, first_gap) = self
+            let (accepted, missing, waiting, first_gap, oldest) = self
                 .read(move |journal| {
                     let (accepted, missing) = journal.accepted_and(&asked, &state.gaps(&identity))?;
                     let waiting = journal.after_count(&asked, released)?;
-                    Ok((accepted, missing, waiting, decided_up_to.first_gap(journal, &asked, &identity)?))
+                    let first_gap = decided_up_to.first_gap(journal, &asked, &identity)?;
+                    Ok((accepted, missing, waiting, first_gap, journal.oldest_after(&asked, first_gap)?))
                 })
                 .await?;
+            undecided.insert(workspace.clone(), oldest);
             let lost = |(channel, n): (&ChannelId, &u64)| {
                 let known = [&missing, &decided].map(|counts| counts.get(channel).copied().unwrap_or(0));
                 (channel.clone(), n.cast_signed() - known.iter().sum::<u64>().cast_signed())
@@ -407,7 +412,7 @@ impl<'a> Session<'a> {
         if !orders.is_empty() {
             link::ask(&mut self.connection, &orders).await?;
         }
-        self.house.state.send_modify(|state| state.unreleased = unreleased);
+        self.house.state.send_modify(|state| (state.unreleased, state.undecided) = (unreleased, undecided));
         Ok(())
     }
 

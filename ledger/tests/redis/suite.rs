@@ -42,7 +42,7 @@ impl OnRedis {
             state,
         };
         tokio::spawn(forwarder.run(stop.clone()));
-        Self { ledger, journal, accepted: AtomicU64::new(0), state: watching, stop, _folder: folder, server: server }
+        Self { ledger, journal, accepted: AtomicU64::new(0), state: watching, stop, _folder: folder, server }
     }
 }
 

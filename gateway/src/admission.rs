@@ -9,10 +9,11 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use lead::entry::Kind;
 use lead::ids::ChannelId;
 use lead::units::Rate;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How early a request is shed: the share of every budget it may fill.
@@ -49,11 +50,19 @@ impl Class {
 pub struct Budget {
     whole: usize,
     used: AtomicUsize,
+    /// What one client may have of it, and what each has.
+    each: usize,
+    clients: Mutex<HashMap<ClientKey, usize>>,
 }
 
 impl Budget {
     pub fn new(whole: usize) -> Arc<Self> {
-        Arc::new(Self { whole, used: AtomicUsize::new(0) })
+        Self::shared(whole, whole)
+    }
+
+    /// One of which no client has more than `each`.
+    pub fn shared(whole: usize, each: usize) -> Arc<Self> {
+        Arc::new(Self { whole, used: AtomicUsize::new(0), each, clients: Mutex::default() })
     }
 
     pub fn used(&self) -> usize {
@@ -62,7 +71,16 @@ impl Budget {
 
     /// A hold on nothing yet.
     pub fn open(self: &Arc<Self>) -> Hold {
-        Hold { budget: Arc::clone(self), amount: 0 }
+        self.open_for(None)
+    }
+
+    /// The same for a client whose share counts.
+    pub fn open_for(self: &Arc<Self>, client: Option<ClientKey>) -> Hold {
+        Hold { budget: Arc::clone(self), amount: 0, client }
+    }
+
+    fn clients(&self) -> MutexGuard<'_, HashMap<ClientKey, usize>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self, amount: usize, class: Class) -> bool {
@@ -76,14 +94,24 @@ impl Budget {
 pub struct Hold {
     budget: Arc<Budget>,
     amount: usize,
+    client: Option<ClientKey>,
 }
 
 impl Hold {
-    /// Takes `more`, or says that the class has had its share.
+    /// Takes `more`, or says that the class or the client has had its share.
     pub fn grow(&mut self, more: usize, class: Class) -> bool {
+        let mut clients = self.client.map(|client| (client, self.budget.clients()));
+        if let Some((client, clients)) = &clients
+            && clients.get(client).copied().unwrap_or(0).saturating_add(more) > self.budget.each
+        {
+            return false;
+        }
         let taken = self.budget.take(more, class);
         if taken {
             self.amount += more;
+            if let Some((client, clients)) = &mut clients {
+                *clients.entry(*client).or_default() += more;
+            }
         }
         taken
     }
@@ -92,6 +120,15 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.amount, Ordering::AcqRel);
+        if let Some(client) = self.client {
+            let mut clients = self.budget.clients();
+            let left = clients.get(&client).map_or(0, |held| held.saturating_sub(self.amount));
+            if left == 0 {
+                clients.remove(&client);
+            } else {
+                clients.insert(client, left);
+            }
+        }
     }
 }
 
@@ -120,7 +157,7 @@ impl Admission {
     pub fn new(limits: &Limits) -> Self {
         Self {
             requests: Budget::new(limits.requests),
-            bodies: Budget::new(limits.bodies.bytes()),
+            bodies: Budget::shared(limits.bodies.bytes(), limits.bodies_per_client.bytes()),
             per_address: RateLimiter::keyed(quota(limits.per_address)),
             per_channel: RateLimiter::keyed(quota(limits.per_channel)),
             unproven_fetches: RateLimiter::keyed(quota(limits.unproven_fetches)),
@@ -207,6 +244,22 @@ mod tests {
         assert_eq!(admission.enter(Class::Signed).unwrap_err(), Refused::Overloaded);
         drop((anonymous, chats, signed));
         assert_eq!(admission.requests.used(), 0);
+    }
+
+    #[test]
+    fn one_client_has_its_share_of_a_budget_and_gives_it_back() {
+        let budget = Budget::shared(100, 10);
+        let take = |who: u32, more| {
+            let mut hold = budget.open_for(Some(client(who)));
+            hold.grow(more, Class::Anonymous).then_some(hold)
+        };
+        let first = take(1, 6).unwrap();
+        assert!(take(1, 5).is_none() && take(2, 5).is_some());
+        let second = take(1, 4).unwrap();
+        drop(first);
+        assert!(take(1, 6).is_some());
+        drop(second);
+        assert!(budget.clients().is_empty() && budget.used() == 0);
     }
 
     #[test]

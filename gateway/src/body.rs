@@ -1,7 +1,7 @@
 //! Has the whole body come, and in time? Collecting it under a size, a deadline, a minimum rate and the budget of all
 //! bodies in memory.
 
-use crate::admission::{Budget, Class, Hold};
+use crate::admission::{Class, Hold};
 use crate::config::Limits;
 use crate::problem::Refused;
 use crate::room;
@@ -13,7 +13,6 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use std::error::Error;
 use std::io::ErrorKind;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -62,7 +61,7 @@ pub async fn collect<B>(
     mut body: B,
     limit: usize,
     pace: Pace,
-    budget: &Arc<Budget>,
+    mut hold: Hold,
     class: Class,
 ) -> Result<Collected, Refused>
 where
@@ -70,7 +69,6 @@ where
     B::Error: Error + 'static,
 {
     let start = Instant::now();
-    let mut hold = budget.open();
     let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
     loop {
         let received = first.len() + rest.len();
@@ -112,6 +110,7 @@ fn broken(error: &(dyn Error + 'static)) -> Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admission::Budget;
     use http_body::Frame;
     use http_body_util::StreamBody;
     use std::convert::Infallible;
@@ -131,7 +130,7 @@ mod tests {
     async fn run(count: usize, size: usize, gap_ms: u64) -> Result<usize, Refused> {
         let budget = Budget::new(10_000);
         let body = drip(count, size, Duration::from_millis(gap_ms));
-        let collected = collect(body, 8_000, PACE, &budget, Class::Signed).await;
+        let collected = collect(body, 8_000, PACE, budget.open(), Class::Signed).await;
         collected.map(|collected| collected.bytes.len())
     }
 
@@ -156,7 +155,7 @@ mod tests {
         for (size, gap, cut) in [(1, 1_000, 3..4), (4_096, 2_500, 10..11)] {
             let start = Instant::now();
             let body = drip(1_000, size, Duration::from_millis(gap));
-            let refused = collect(body, 1 << 20, PACE, &Budget::new(1 << 20), Class::Signed).await.unwrap_err();
+            let refused = collect(body, 1 << 20, PACE, Budget::new(1 << 20).open(), Class::Signed).await.unwrap_err();
             assert_eq!(refused, Refused::Slow);
             assert!(cut.contains(&start.elapsed().as_secs()), "{size} {:?}", start.elapsed());
         }
@@ -165,11 +164,11 @@ mod tests {
     #[tokio::test]
     async fn memory_is_given_back_when_the_body_is_dropped() {
         let budget = Budget::new(1_000);
-        let one = collect(drip(1, 800, Duration::ZERO), 900, PACE, &budget, Class::Signed).await.unwrap();
-        let other = collect(drip(1, 800, Duration::ZERO), 900, PACE, &budget, Class::Signed).await;
+        let one = collect(drip(1, 800, Duration::ZERO), 900, PACE, budget.open(), Class::Signed).await.unwrap();
+        let other = collect(drip(1, 800, Duration::ZERO), 900, PACE, budget.open(), Class::Signed).await;
         assert_eq!(other.unwrap_err(), Refused::Overloaded);
         drop(one);
-        assert!(collect(drip(1, 800, Duration::ZERO), 900, PACE, &budget, Class::Signed).await.is_ok());
+        assert!(collect(drip(1, 800, Duration::ZERO), 900, PACE, budget.open(), Class::Signed).await.is_ok());
         assert_eq!(budget.used(), 0);
     }
 

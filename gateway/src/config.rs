@@ -51,6 +51,8 @@ pub struct Limits {
     pub fetched: Size,
     /// All bodies in memory at one moment.
     pub bodies: Size,
+    /// What one client of anonymous sources may have of them.
+    pub bodies_per_client: Size,
     /// Requests being handled at one moment.
     pub requests: usize,
     /// Largest request head.
@@ -100,6 +102,7 @@ impl Default for Limits {
             mail: Size(25 << 20),
             fetched: Size(256 << 10),
             bodies: Size(128 << 20),
+            bodies_per_client: Size(16 << 20),
             requests: 2048,
             head: Size(16 << 10),
             headers: 64,

@@ -116,7 +116,7 @@ where
 /// What a page asks for before it posts; it is limited like the post.
 fn challenge(gateway: &Gateway, channel: &Channel, peer: IpAddr, parts: &Parts) -> Reply {
     match limit_client(gateway, peer, parts) {
-        Ok(()) => reply::body(spam::challenge(gateway, channel), "application/json"),
+        Ok(_) => reply::body(spam::challenge(gateway, channel), "application/json"),
         Err(refused) => refuse(gateway, channel.id.as_str(), refused),
     }
 }
@@ -141,15 +141,16 @@ where
     let limit = body_limit(limits, source.body);
     body::check_head(&parts.headers, limit)?;
     let _place = admission.enter(class)?;
+    let mut client = None;
     if source.anonymous {
-        limit_client(gateway, peer, parts)?;
+        client = limit_client(gateway, peer, parts)?;
         admission.per_channel(&channel.id)?;
     }
     let mut request = as_request(gateway, door, parts);
     if !source.anonymous && (source.verify)(&request, channel) == Err(Denied::Missing) {
         return Err(Refused::Unauthorized);
     }
-    let collected = body::collect(body, limit, Pace::of(limits), &admission.bodies, class).await?;
+    let collected = body::collect(body, limit, Pace::of(limits), admission.bodies.open_for(client), class).await?;
     request.body = collected.bytes.clone();
     verify(gateway, source, &mut request, channel).await?;
     if !source.anonymous {
@@ -191,10 +192,15 @@ fn body_limit(limits: &Limits, kind: BodyLimit) -> usize {
 }
 
 /// Our own proxies are not clients; those behind them are.
-fn limit_client(gateway: &Gateway, peer: IpAddr, parts: &Parts) -> Result<(), Refused> {
+fn limit_client(gateway: &Gateway, peer: IpAddr, parts: &Parts) -> Result<Option<ClientKey>, Refused> {
     let proxies = &gateway.config.trusted_proxies;
     let client = client::address(peer, &parts.headers, proxies);
-    if is_trusted(client, proxies) { Ok(()) } else { gateway.admission.per_address(ClientKey::of(client)) }
+    if is_trusted(client, proxies) {
+        return Ok(None);
+    }
+    let key = ClientKey::of(client);
+    gateway.admission.per_address(key)?;
+    Ok(Some(key))
 }
 
 /// The request as sources see it, without its body.

@@ -11,6 +11,7 @@ pub(crate) fn read(section: &Section<'_>) -> Limits {
         mail: section.size("mail"),
         fetched: section.size("fetched"),
         bodies: section.size("bodies"),
+        bodies_per_client: section.size("bodies_per_client"),
         requests: section.count("requests", 1..=1_000_000),
         head: section.size("head"),
         headers: section.count("headers", 16..=1024),
@@ -42,6 +43,7 @@ fn contradictions(section: &Section<'_>, limits: &Limits) {
     let pairs = [
         ("json", "bodies", limits.json <= limits.bodies),
         ("form", "bodies", limits.form <= limits.bodies),
+        ("form", "bodies_per_client", limits.form <= limits.bodies_per_client),
         ("mail", "bodies", limits.mail <= limits.bodies),
         ("uri", "head", limits.uri <= limits.head),
         ("connections_per_address", "connections", limits.connections_per_address <= limits.connections),

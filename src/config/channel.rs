@@ -139,6 +139,12 @@ fn secrets(section: &Section<'_>, source: Option<&'static Source>, context: &Con
     if let Some(expected) = expected {
         section.wrong(section.spot("secret").wrong(expected));
     }
+    let refused = |secret: &SecretString| source.and_then(|source| source.refuses(secret.expose_secret()));
+    for (key, secrets) in [("secret", one.as_slice()), ("secrets", &several)] {
+        if let Some(expected) = secrets.iter().find_map(refused) {
+            section.wrong(section.spot(key).untold().wrong(expected));
+        }
+    }
     one.into_iter().chain(several).collect()
 }
 

@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from knocks import BOT_SECRET, form, knock, new_phone, running, told
+from knocks import BOT_SECRET, form, knock, mail, new_phone, running, told
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +84,9 @@ def wired(house, name, act):
 
 
 def test_a_touch_of_a_lead_that_came_another_way_shows_that_the_channel_works(house):
-    said(house, "send", "demo-form", "--email", "vera@returning.example")
-    text = wired(house, "demo-mail", lambda: house.command("send", "demo-mail", "--email", "vera@returning.example"))
+    form(house, {"email": "vera@returning.example"})
+    letter = b"From: vera@returning.example\r\nTo: sales@demo.example\r\nSubject: once more\r\n\r\nIs it free in May?\r\n"
+    text = wired(house, "demo-mail", lambda: mail(house, letter))
     assert "decided: lead.touched" in text and "came through demo-form before" in text
 
 

@@ -148,13 +148,6 @@ pub struct Source {
     pub help: &'static str,
 }
 
-impl Source {
-    /// What is wrong with a secret that this provider would not take.
-    pub fn refuses(&self, secret: &str) -> Option<&'static str> {
-        if self.name == telegram::SOURCE.name { telegram::refuses(secret) } else { None }
-    }
-}
-
 /// What a channel needs so that its provider can be told from anybody else.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Proof {

@@ -215,7 +215,7 @@ mod tests {
             ("= 'it\\'s |nofilter'", Ok(())),
             ("= field('data.0.x')|default('-')|truncate(3)", Err("there is no filter `truncate`")),
             ("= 'x' if (first is defined) and not (last is divisibleby(3)) else first.strip()", Ok(())),
-            ("= data['is'] ~ имя|title", Ok(())),
+            ("= data['is'] ~ data['имя']|title", Ok(())),
             ("= range(3)|join", Ok(())),
         ] {
             assert_eq!(check(written), expected.map_err(str::to_owned), "{written}");

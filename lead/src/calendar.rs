@@ -77,6 +77,12 @@ impl Calendar {
             .sum()
     }
 
+    /// The midnight that ends a day (`2027-12-31`) where the company is.
+    pub fn end_of(&self, day: &str) -> Option<At> {
+        let next = day.parse::<Date>().ok()?.tomorrow().ok()?;
+        Some(self.instant(next.at(0, 0, 0, 0)))
+    }
+
     pub fn is_open(&self, at: At) -> bool {
         self.always || self.intervals(at).next().is_some_and(|(open, _)| open <= at)
     }

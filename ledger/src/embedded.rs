@@ -302,7 +302,7 @@ impl Ledger for Embedded {
 
     async fn backup(&self, folder: &Path) -> Result<()> {
         let to = folder.to_owned();
-        std::fs::create_dir_all(&to).map_err(|source| Error::File { path: to.display().to_string(), source })?;
+        std::fs::create_dir_all(&to).map_err(|why| Error::File { path: to.display().to_string(), why })?;
         self.writer
             .call({
                 let to = to.clone();
@@ -312,7 +312,7 @@ impl Ledger for Embedded {
         let pepper = to.join("pepper");
         std::fs::copy(self.folder.join("pepper"), &pepper).map(drop).or_else(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Ok(()),
-            _ => Err(Error::File { path: pepper.display().to_string(), source: error }),
+            _ => Err(Error::File { path: pepper.display().to_string(), why: error }),
         })
     }
 }

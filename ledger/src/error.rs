@@ -34,9 +34,16 @@ pub enum Error {
     #[error("{0}")]
     Setup(String),
     #[error("the store failed: {0}")]
-    Sqlite(#[from] rusqlite::Error),
-    #[error("failed to use {path}: {source}")]
-    File { path: String, source: std::io::Error },
+    Sqlite(rusqlite::Error),
+    /// The sentence holds the cause, so the cause is no source besides: whoever tells the chain would tell it twice.
+    #[error("failed to use {path}: {why}")]
+    File { path: String, why: std::io::Error },
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
 }
 
 pub type Result<T> = std::result::Result<T, Error>;

@@ -16,7 +16,7 @@ pub struct Folder {
 impl Folder {
     /// Makes the folder where it is missing, and takes it.
     pub fn take(path: &Path) -> Result<Self> {
-        let failed = |source| Error::File { path: path.display().to_string(), source };
+        let failed = |why| Error::File { path: path.display().to_string(), why };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         let lock = OpenOptions::new()
             .write(true)
@@ -49,7 +49,7 @@ impl Folder {
     /// The secret that keys the identity index: made at first start, readable by its owner only.
     pub fn pepper(&self, fresh: [u8; 32]) -> Result<Vec<u8>> {
         let path = self.path.join("pepper");
-        let failed = |source| Error::File { path: path.display().to_string(), source };
+        let failed = |why| Error::File { path: path.display().to_string(), why };
         match std::fs::read(&path) {
             Ok(pepper) => Ok(pepper),
             Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {

@@ -165,7 +165,7 @@ impl Journal {
     /// Opens or makes the journal of a folder this process holds, and starts its writer.
     pub fn open(folder: &Path, bounds: Bounds) -> Result<Self> {
         let spool = folder.join("spool");
-        std::fs::create_dir_all(&spool).map_err(|source| Error::File { path: spool.display().to_string(), source })?;
+        std::fs::create_dir_all(&spool).map_err(|why| Error::File { path: spool.display().to_string(), why })?;
         let mut db = sqlite::open_writer(folder, &SCHEMA)?;
         send::begin_stint(&mut db)?;
         let newest: i64 = db.query_row("SELECT coalesce(max(seq), 0) FROM row", [], |row| row.get(0))?;
@@ -181,7 +181,7 @@ impl Journal {
         std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer.run(&queue))
-            .map_err(|source| Error::File { path: "journal thread".to_owned(), source })?;
+            .map_err(|why| Error::File { path: "journal thread".to_owned(), why })?;
         Ok(Self { jobs, health, folder: Arc::from(folder), bounds: Arc::new(bounds) })
     }
 
@@ -327,7 +327,7 @@ impl Journal {
         let path = self.folder.join("spool").join(&name);
         crate::folder::write_synced(&path, body).map_err(|source| match source.kind() {
             std::io::ErrorKind::StorageFull => Error::Full,
-            _ => Error::File { path: "spool".to_owned(), source },
+            _ => Error::File { path: "spool".to_owned(), why: source },
         })?;
         Ok(name)
     }

@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Dead {
     /// The newest dead letters
+    #[command(after_help = "Examples:\n  leadgate dead list\n  leadgate dead list --limit 10 --json")]
     List(List),
     /// One dead letter, whole
+    #[command(after_help = "Example:\n  leadgate dead show 06c8d0u1v2g3h4i5j6a7b8c9d0")]
     Show(Show),
     /// Decide dead letters anew
     #[command(after_help = "Examples:\n  leadgate dead retry 06c8d0u1v2g3h4i5j6a7b8c9d0\n  leadgate dead retry --all")]
@@ -22,8 +24,10 @@ pub(crate) enum Dead {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Quarantine {
     /// The newest requests that could not be read
+    #[command(after_help = "Examples:\n  leadgate quarantine list\n  leadgate quarantine list --limit 10 --json")]
     List(List),
     /// One request, with its bytes for those who manage
+    #[command(after_help = "Example:\n  leadgate quarantine show 06c8d0u1v2g3h4i5j6a7b8c9d0")]
     Show(Show),
     /// Read requests anew, after a mapping or the product was mended
     #[command(

@@ -17,6 +17,7 @@ const TIME: Duration = Duration::from_hours(1);
                         data: keep it as safe as the data folder. With Redis it holds the whole store and the journal \
                         of the gateway that is asked.\n\nExample:\n  leadgate backup /var/backups/leadgate/2026-11-21")]
 pub(crate) struct Backup {
+    /// Where to, on the machine of the desk
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }

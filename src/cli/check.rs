@@ -2,7 +2,7 @@
 //! asks the store, too, once there are none.
 
 use super::check_store::Asked;
-use crate::config::{self, Checkup, Env, Place};
+use crate::config::{self, Checkup, Env, Place, WasRead};
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -42,11 +42,26 @@ pub(crate) fn run(typed: &Typed<'_>, env: &Env, out: &mut dyn Write) -> io::Resu
 }
 
 fn as_text(checkup: &Checkup) -> String {
+    let unread = checkup.read.unread.as_ref().map(|folder| format!("warn: {}\n", nobody_reads(folder)));
     if checkup.problems.is_empty() {
         let (workspaces, channels) = (count(checkup.workspaces, "workspace"), count(checkup.channels, "channel"));
-        return format!("configuration is fine: {workspaces}, {channels}\n");
+        let fine = format!("configuration is fine: {workspaces}, {channels}\n");
+        return fine + &was_read(&checkup.read) + &unread.unwrap_or_default();
     }
-    checkup.problems.iter().map(|problem| format!("{problem}\n")).collect()
+    // Each problem names its file.
+    checkup.problems.iter().map(|problem| format!("{problem}\n")).chain(unread).collect()
+}
+
+fn was_read(read: &WasRead) -> String {
+    let machine = read.machine.as_deref().unwrap_or("no leadgate.toml here, so what is built in");
+    let all = std::iter::once(machine).chain(read.workspaces.iter().chain(&read.variables).map(String::as_str));
+    format!("read: {}\n", all.collect::<Vec<_>>().join(", "))
+}
+
+fn nobody_reads(folder: &str) -> String {
+    format!(
+        "the files in {folder} are not read: no leadgate.toml lies beside that folder, so the built-in demo is used; an empty leadgate.toml is enough"
+    )
 }
 
 fn as_json(checkup: &Checkup, asked: Option<&Asked>) -> serde_json::Value {
@@ -55,6 +70,12 @@ fn as_json(checkup: &Checkup, asked: Option<&Asked>) -> serde_json::Value {
         "workspaces": checkup.workspaces,
         "channels": checkup.channels,
         "problems": checkup.problems,
+        "read": {
+            "machine": checkup.read.machine,
+            "workspaces": checkup.read.workspaces,
+            "variables": checkup.read.variables,
+        },
+        "warnings": checkup.read.unread.iter().map(|folder| nobody_reads(folder)).collect::<Vec<_>>(),
     });
     if let Some(asked) = asked {
         told["store"] = asked.as_json();
@@ -86,11 +107,29 @@ mod tests {
 
     #[test]
     fn what_is_right_is_counted() {
-        let fine = (0, "configuration is fine: 1 workspace, 4 channels\n".to_owned());
-        assert_eq!(checked(CONFIG, false), fine);
+        let fine = "configuration is fine: 1 workspace, 4 channels\n\
+                    read: config/leadgate.toml, config/workspaces/demo.toml\n";
+        assert_eq!(checked(CONFIG, false), (0, fine.to_owned()));
         let json: serde_json::Value = serde_json::from_str(&checked(CONFIG, true).1).unwrap();
         assert_eq!((&json["fine"], &json["channels"]), (&json!(true), &json!(4)));
         assert_eq!(json.get("store"), None);
+    }
+
+    #[test]
+    fn it_says_what_was_read_and_what_nobody_reads() {
+        let env =
+            Env::from([("LEADGATE__DATA".to_owned(), "elsewhere".to_owned()), ("PATH".to_owned(), "/".to_owned())]);
+        let (_, text) = told(&Typed::default(), &env);
+        let read = "read: no leadgate.toml here, so what is built in, workspaces/demo.toml (built in), LEADGATE__DATA";
+        assert_eq!(text.lines().last(), Some(read));
+        let (_, json) = told(&Typed { json: true, ..Typed::default() }, &env);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let read = json!({ "machine": null, "workspaces": ["workspaces/demo.toml (built in)"], "variables": ["LEADGATE__DATA"] });
+        assert_eq!((&json["read"], &json["warnings"]), (&read, &json!([])));
+        let read = WasRead { machine: None, workspaces: vec![], variables: vec![], unread: Some("workspaces".into()) };
+        let checkup = Checkup { problems: vec![], workspaces: 1, channels: 4, read };
+        assert!(as_text(&checkup).ends_with("an empty leadgate.toml is enough\n"));
+        assert_eq!(as_json(&checkup, None)["warnings"].as_array().map(Vec::len), Some(1));
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Desk {
         let request = self.request(&ask, "application/json")?;
         let answer = self.http.send(request, ask.time).await.map_err(|trouble| self.trouble(&trouble))?;
         if !answer.status.is_success() {
-            return Err(self.refusal(&answer));
+            return Err(self.refused(&answer, ask.path).await);
         }
         let json = serde_json::from_slice(&answer.body).map_err(|_| self.stranger(answer.status))?;
         Ok(Said { raw: answer.body, json })
@@ -98,7 +98,28 @@ impl Desk {
             return Ok(response);
         }
         let answer = http::whole(response, TIME).await.map_err(|trouble| self.trouble(&trouble))?;
-        Err(self.refusal(&answer))
+        Err(self.refused(&answer, &path).await)
+    }
+
+    /// What was refused; where nothing is found because the workspace is none, that is what is told.
+    async fn refused(&self, answer: &Answer, path: &[&str]) -> Failure {
+        let refusal = self.refusal(answer);
+        let (StatusCode::NOT_FOUND, ["v1", "workspaces", asked, ..]) = (answer.status, path) else { return refusal };
+        match Box::pin(self.workspaces()).await {
+            Ok(all) if !all.iter().any(|one| one == asked) => {
+                let there = if all.is_empty() { "this token sees none".to_owned() } else { all.join(", ") };
+                let mistakes = Box::pin(self.mistakes()).await;
+                Failure::no(format!("there is no workspace {asked}; there are: {there}{mistakes}"))
+            }
+            _ => refusal,
+        }
+    }
+
+    /// What to add where something is missing that a rejected file may hold.
+    pub(crate) async fn mistakes(&self) -> &'static str {
+        let said = self.get(&["ready"], &[]).await;
+        let stale = said.is_ok_and(|said| said.json["parts"]["rules"]["up"] == false);
+        if stale { "; the configuration has mistakes: see `leadgate check`" } else { "" }
     }
 
     /// The ids of the workspaces this caller may see.

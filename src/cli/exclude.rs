@@ -2,13 +2,13 @@
 
 use super::Within;
 use super::desk_client::{Ask, Desk};
-use super::exclude_file::{self, Line, Read};
+use super::exclude_file::{self, Line, Read, Until};
 use super::failure::{Failure, Result};
 use super::output::{Output, count, moment, text};
+use crate::files;
 use clap::{Args, Subcommand};
-use hyper::Method;
+use hyper::{Method, StatusCode};
 use indicatif::{ProgressBar, ProgressStyle};
-use lead::time::At;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -33,29 +33,34 @@ pub(crate) enum Exclude {
     #[command(after_help = "Example:\n  leadgate exclude remove domain:supplier.example")]
     Remove(Remove),
     /// Who is kept out, by the workspace's file and by the desk
+    #[command(after_help = "Examples:\n  leadgate exclude list\n  leadgate exclude list --limit 50\n  \
+        leadgate exclude list --json | jq '.exclusions[].match'")]
     List(List),
     /// Import a CSV file: all of it or nothing
-    #[command(after_help = "Columns: match, reason, expires; a header line may name them in another order.\n\n\
+    #[command(after_help = "Columns: match, reason, expires; a header line may name them in another order. A day in \
+        expires is the last one, to midnight where the company is.\n\n\
         Examples:\n  leadgate exclude import suppliers.csv\n  cat suppliers.csv | leadgate exclude import -")]
     Import(Import),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Add {
+    /// Whom: phone:, email:, domain:, prefix: or handle: and a value, in any spelling
     #[arg(value_name = "MATCH")]
     matcher: String,
     /// Why, for whoever wonders later
     #[arg(long)]
     reason: String,
-    /// The last day it holds (in UTC), or a moment
-    #[arg(long, value_name = "DAY", value_parser = exclude_file::moment)]
-    expires: Option<At>,
+    /// The last day it holds, to midnight where the company is; or a moment
+    #[arg(long, value_name = "DAY", value_parser = exclude_file::until)]
+    expires: Option<Until>,
     #[command(flatten)]
     within: Within,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Remove {
+    /// Whom, as `leadgate exclude list` shows it or in any other spelling
     #[arg(value_name = "MATCH")]
     matcher: String,
     #[command(flatten)]
@@ -94,7 +99,7 @@ pub(crate) async fn run(desk: &Desk, asked: Exclude, out: &mut Output<'_>) -> Re
 
 async fn add(desk: &Desk, asked: Add, out: &mut Output<'_>) -> Result<()> {
     let workspace = desk.workspace(asked.within.asked()).await?;
-    let line = Line { r#match: asked.matcher, reason: asked.reason, expires_at: asked.expires };
+    let line = Line { r#match: asked.matcher, reason: asked.reason, until: asked.expires };
     let said = desk.post(&["v1", "workspaces", &workspace, "exclusions"], Some(&json!(line))).await?;
     if out.json {
         return Ok(out.raw(&said.raw)?);
@@ -104,7 +109,9 @@ async fn add(desk: &Desk, asked: Add, out: &mut Output<'_>) -> Result<()> {
 
 async fn remove(desk: &Desk, asked: &Remove, out: &mut Output<'_>) -> Result<()> {
     let workspace = desk.workspace(asked.within.asked()).await?;
-    let said = desk.delete(&["v1", "workspaces", &workspace, "exclusions"], &[("match", &asked.matcher)]).await?;
+    let said = desk.delete(&["v1", "workspaces", &workspace, "exclusions"], &[("match", &asked.matcher)]).await;
+    let unknown = || format!("{} is not excluded; `leadgate exclude list` shows who is", asked.matcher);
+    let said = said.map_err(|failure| failure.when(StatusCode::NOT_FOUND, unknown))?;
     if out.json {
         return Ok(out.raw(&said.raw)?);
     }
@@ -155,7 +162,7 @@ async fn import(desk: &Desk, asked: &Import, out: &mut Output<'_>) -> Result<()>
 }
 
 fn bytes(file: &Path) -> Result<Vec<u8>> {
-    let failed = |error: io::Error| Failure::no(format!("failed to read {}: {}", file.display(), error.kind()));
+    let failed = |error: io::Error| Failure::no(format!("failed to read {}: {}", file.display(), files::why(&error)));
     let mut bytes = Vec::new();
     let read = if file == Path::new("-") {
         io::stdin().lock().take(LONGEST + 1).read_to_end(&mut bytes)

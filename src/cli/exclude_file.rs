@@ -4,14 +4,24 @@ use lead::identity::Matcher;
 use lead::phone::Region;
 use lead::time::At;
 use serde::Serialize;
-use std::time::Duration;
 
 /// One line to exclude.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Line {
     pub(crate) r#match: String,
     pub(crate) reason: String,
-    pub(crate) expires_at: Option<At>,
+    #[serde(flatten)]
+    pub(crate) until: Option<Until>,
+}
+
+/// How long a line holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Until {
+    /// The last day; only the desk knows when it ends, because it knows where the company is.
+    #[serde(rename = "expires")]
+    Day(String),
+    #[serde(rename = "expires_at")]
+    Moment(At),
 }
 
 /// A file read to its end.
@@ -114,8 +124,8 @@ fn line(record: &csv::ByteRecord, columns: Columns) -> Result<Line, String> {
         return Err("the reason is missing; whoever wonders later needs it".to_owned());
     }
     let expires = field(columns.expires)?;
-    let expires_at = if expires.is_empty() { None } else { Some(moment(expires)?) };
-    Ok(Line { r#match: matcher.to_owned(), reason: reason.to_owned(), expires_at })
+    let until = if expires.is_empty() { None } else { Some(until(expires)?) };
+    Ok(Line { r#match: matcher.to_owned(), reason: reason.to_owned(), until })
 }
 
 /// What is wrong in any country; the desk checks phones by the workspace's own.
@@ -126,11 +136,11 @@ fn checked(matcher: &str) -> Result<(), String> {
     Matcher::parse(matcher, Region::RU).map(drop).map_err(str::to_owned)
 }
 
-/// A day, which then holds to its end in UTC, or a moment.
-pub(crate) fn moment(text: &str) -> Result<At, String> {
-    let whole_day = || At::parse(&format!("{text}T00:00:00Z")).map(|start| start.plus(Duration::from_hours(24)));
-    let at = At::parse(text).or_else(|| if text.len() == 10 { whole_day() } else { None });
-    at.ok_or_else(|| "expected a last day like 2027-12-31, or a moment like 2027-12-31T18:00:00+03:00".to_owned())
+/// A day or a moment.
+pub(crate) fn until(text: &str) -> Result<Until, String> {
+    let is_day = text.len() == 10 && At::parse(&format!("{text}T00:00:00Z")).is_some();
+    let until = if is_day { Some(Until::Day(text.to_owned())) } else { At::parse(text).map(Until::Moment) };
+    until.ok_or_else(|| "expected a last day like 2027-12-31, or a moment like 2027-12-31T18:00:00+03:00".to_owned())
 }
 
 #[cfg(test)]
@@ -140,7 +150,11 @@ mod tests {
     fn told(text: &[u8]) -> String {
         let read = read(text, |_| {});
         let lines = read.lines.iter().zip(&read.places).map(|(line, place)| {
-            let until = line.expires_at.map(|at| format!(" until {at}")).unwrap_or_default();
+            let until = match &line.until {
+                None => String::new(),
+                Some(Until::Day(day)) => format!(" to the end of {day}"),
+                Some(Until::Moment(at)) => format!(" until {at}"),
+            };
             format!("{place}: {} because {}{until}", line.r#match, line.reason)
         });
         let wrong = read.wrong.iter().map(|(place, why)| format!("{place}! {why}"));
@@ -149,12 +163,17 @@ mod tests {
 
     #[test]
     fn a_file_reads_alike_with_and_without_a_header_from_any_spreadsheet() {
-        let expected = "phone:8 (495) 000-00-00 because supplier, timber until 2028-01-01T00:00:00.000Z";
-        for (text, place) in [
-            ("phone:8 (495) 000-00-00,\"supplier, timber\",2027-12-31\n", 1),
-            ("match,reason,expires\r\nphone:8 (495) 000-00-00,\"supplier, timber\",2027-12-31\r\n", 2),
-            ("\u{feff}Match;Reason;Expires\nphone:8 (495) 000-00-00;supplier, timber;2027-12-31", 2),
-            ("reason,expires,match\n\n\"supplier, timber\",2028-01-01T03:00:00+03:00,phone:8 (495) 000-00-00\n", 3),
+        let day = "phone:8 (495) 000-00-00 because supplier, timber to the end of 2027-12-31";
+        let moment = "phone:8 (495) 000-00-00 because supplier, timber until 2028-01-01T00:00:00.000Z";
+        for (text, place, expected) in [
+            ("phone:8 (495) 000-00-00,\"supplier, timber\",2027-12-31\n", 1, day),
+            ("match,reason,expires\r\nphone:8 (495) 000-00-00,\"supplier, timber\",2027-12-31\r\n", 2, day),
+            ("\u{feff}Match;Reason;Expires\nphone:8 (495) 000-00-00;supplier, timber;2027-12-31", 2, day),
+            (
+                "reason,expires,match\n\n\"supplier, timber\",2028-01-01T03:00:00+03:00,phone:8 (495) 000-00-00\n",
+                3,
+                moment,
+            ),
         ] {
             assert_eq!(told(text.as_bytes()), format!("{place}: {expected}"), "{text}");
         }

@@ -11,6 +11,7 @@ use crate::config::machine::{Config, Store};
 use clap::{Args, Subcommand};
 use lead::ids::WorkspaceId;
 use lead::time::At;
+use lead::units::Span;
 use ledger::Error;
 use ledger::folder::Folder;
 use ledger::journal::Journal as File;
@@ -41,11 +42,12 @@ pub(crate) enum Journal {
 
 #[derive(Debug, Args)]
 pub(crate) struct Forward {
+    /// The gateway's data folder, or the journal.db in it
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Give up when nothing has moved for so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    wait: u64,
+    /// Give up when nothing has moved for so long
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = super::span)]
+    wait: Duration,
 }
 
 /// What became of a workspace's rows.
@@ -69,11 +71,10 @@ pub(crate) async fn run(asked: &Journal, config: &Config, out: &mut Output<'_>) 
     let unreadable = |error: Error| Failure::no(format!("the journal cannot be opened: {error}"));
     let journal = File::open(&folder, config.journal.clone()).map_err(unreadable)?;
     let rows = journal.reader().and_then(|reader| reader.rows()).map_err(unreadable)?;
-    let wait = Duration::from_secs(asked.wait);
-    let state = sent(forwarder(&journal, redis, durability), wait).await;
+    let state = sent(forwarder(&journal, redis, durability), asked.wait).await;
     journal.close().await;
     report(&rows, &state, out)?;
-    why_not(&state, durability, wait).map_or(Ok(()), |sentence| Err(Failure::no(sentence)))
+    why_not(&state, durability, asked.wait).map_or(Ok(()), |sentence| Err(Failure::no(sentence)))
 }
 
 /// The folder that a journal lies in. Opening one that is not there would make it.
@@ -184,8 +185,8 @@ fn why_not(state: &Forwarding, durability: Durability, wait: Duration) -> Option
     };
     let rows = count(usize::try_from(state.waiting()).unwrap_or(usize::MAX), "row");
     Some(format!(
-        "{rows} are not safe in the store and nothing has moved for {} s: {why}; mend that and repeat the command",
-        wait.as_secs()
+        "{rows} are not safe in the store and nothing has moved for {}: {why}; mend that and repeat the command",
+        Span(wait)
     ))
 }
 
@@ -220,7 +221,7 @@ mod tests {
             (state(true, Some("this Redis is a replica"), 2), Durability::Aof, "this Redis is a replica"),
         ] {
             let expected = format!(
-                "2 rows are not safe in the store and nothing has moved for 30 s: {why}; mend that and repeat the command"
+                "2 rows are not safe in the store and nothing has moved for 30s: {why}; mend that and repeat the command"
             );
             assert_eq!(told(&state, durability), expected);
         }

@@ -4,6 +4,7 @@ use super::desk_client::{Ask, Desk};
 use super::failure::{Failure, Result};
 use super::output::{BAD, GOOD, Output, STRONG, WEAK, text};
 use super::send;
+use crate::files;
 use clap::Args;
 use data_encoding::BASE64;
 use hyper::Method;
@@ -37,6 +38,7 @@ pub(crate) struct Map {
     /// Another header of the request, as "Name: value"
     #[arg(long = "header", value_name = "HEADER")]
     headers: Vec<String>,
+    /// The method of the request
     #[arg(long, default_value = "POST")]
     method: String,
     /// The workspace [default: all are asked]
@@ -71,7 +73,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     } else {
         std::fs::read(path).map(|read| body = read)
     };
-    read.map_err(|error| Failure::no(format!("failed to read {}: {}", path.display(), error.kind())))?;
+    read.map_err(|error| Failure::no(format!("failed to read {}: {}", path.display(), files::why(&error))))?;
     Ok(body)
 }
 
@@ -101,6 +103,11 @@ fn show(said: &Value, out: &mut Output<'_>) -> Result<()> {
         let line = out.paint(GOOD, &line);
         out.line(&line)?;
         said_fields(&signal["fields"], "", out)?;
+    }
+    for failed in list("failed") {
+        let line = format!("the expression for {} failed: {}", text(&failed["field"]), text(&failed["why"]));
+        let line = out.paint(BAD, &line);
+        out.line(&line)?;
     }
     let fields = list("fields");
     if !fields.is_empty() {

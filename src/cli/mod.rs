@@ -26,6 +26,7 @@ mod tail_line;
 mod why;
 mod why_words;
 mod wire;
+mod wire_watch;
 
 #[cfg(test)]
 mod stage;
@@ -37,10 +38,12 @@ use crate::startup::Role;
 use clap::{Args, Parser, Subcommand};
 use desk_place::Typed;
 use failure::{Failure, Result};
+use lead::units::Span;
 use output::Output;
 use secrecy::SecretString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -98,6 +101,12 @@ impl Within {
     }
 }
 
+/// How long, with its unit.
+fn span(text: &str) -> std::result::Result<Duration, String> {
+    let span = Span::parse(text).map(|span| span.0).filter(|span| !span.is_zero());
+    span.ok_or_else(|| "write it like 90s, 15m or 1h".to_owned())
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the product: both halves in one process, or one of them
@@ -105,6 +114,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  leadgate run\n  leadgate run --role gateway --config /etc/leadgate/leadgate.toml"
     )]
     Run {
+        /// Which half; the halves meet in Redis
         #[arg(long, value_enum, default_value_t = Role::All)]
         role: Role,
     },
@@ -131,13 +141,25 @@ pub(crate) enum Command {
     /// Explain every decision about a lead
     Why(why::Asked),
     /// Keep somebody out of the leads, or let him in again
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  leadgate exclude add domain:supplier.example --reason \"supplier of timber\"\n  \
+        leadgate exclude list\n  leadgate exclude remove domain:supplier.example\n  leadgate exclude import suppliers.csv"
+    )]
     Exclude(exclude::Exclude),
     /// Entries that could not be decided
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  leadgate dead list\n  leadgate dead show 06c8d0u1v2g3h4i5j6a7b8c9d0\n  \
+        leadgate dead retry --all"
+    )]
     Dead(aside::Dead),
     /// Genuine requests that could not be read
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  leadgate quarantine list\n  \
+        leadgate quarantine show 06c8d0u1v2g3h4i5j6a7b8c9d0\n  leadgate quarantine release --all"
+    )]
     Quarantine(aside::Quarantine),
     /// Show per channel that nothing was lost
     Books(books::Books),
@@ -148,7 +170,10 @@ pub(crate) enum Command {
     /// Bring a backup back, while the product is stopped
     Restore(restore::Restore),
     /// What gateways have accepted
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  leadgate journal forward /mnt/gateway-2/data --config /etc/leadgate/leadgate.toml"
+    )]
     Journal(journal::Journal),
 }
 

@@ -12,7 +12,9 @@ use serde_json::json;
 #[command(after_help = "Examples:\n  leadgate presence ivan absent\n  leadgate presence ivan present")]
 pub(crate) struct Presence {
     /// The id of a person of the workspace
+    #[arg(value_name = "PERSON")]
     person: String,
+    /// Whether he is at work
     state: State,
     #[command(flatten)]
     within: Within,

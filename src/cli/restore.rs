@@ -7,6 +7,7 @@
 use super::failure::{Failure, Result};
 use super::output::{Output, count};
 use crate::config::machine::{Config, Store};
+use crate::files;
 use crate::startup::store;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -38,6 +39,7 @@ const ELSEWHERE: [&str; 2] = [LOCK, Dump::FILE];
                         leadgate restore /var/backups/leadgate/2026-11-21 --config /etc/leadgate/leadgate.toml"
 )]
 pub(crate) struct Restore {
+    /// The folder that `leadgate backup` filled
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
@@ -68,12 +70,14 @@ fn folder(from: &Path, data: &Path, out: &mut Output<'_>) -> Result<()> {
     if let Some(missing) = NEEDED.iter().find(|name| !from.join(name).is_file()) {
         return Err(Failure::no(format!("{} is no backup: it has no {missing}", from.display())));
     }
+    // Who runs there is told to stop, not to move what he works with.
+    let running = if data.join(LOCK).is_file() { Some(take(data)?) } else { None };
     if let Some(name) = occupant(data).map_err(|error| failed("read", data, &error))? {
         return Err(Failure::no(format!(
             "the data folder {to} is not empty (it has {name}); move its content away, then restore again"
         )));
     }
-    let taken = take(data)?;
+    let taken = running.map_or_else(|| take(data), Ok)?;
     let files = bring(from, taken.path()).map_err(|error| failed("restore into", data, &error))?;
     if out.json {
         return Ok(out.line(&json!({ "folder": data, "files": files }).to_string())?);
@@ -120,7 +124,14 @@ fn journal(from: &Path, data: &Path) -> Result<Option<usize>> {
 }
 
 fn take(data: &Path) -> Result<Folder> {
-    Folder::take(data).map_err(|error| Failure::no(format!("the data folder cannot be taken: {error}")))
+    Folder::take(data).map_err(|error| {
+        Failure::no(match error {
+            ledger::Error::Locked(_) => {
+                format!("leadgate is running on the data folder {}: stop it, then restore again", data.display())
+            }
+            other => format!("the data folder cannot be taken: {other}"),
+        })
+    })
 }
 
 /// The Redis of the configuration; nothing is asked of it yet.
@@ -141,7 +152,7 @@ pub(super) fn show(bar: &ProgressBar, done: u64, all: u64) {
 }
 
 fn failed(what: &str, folder: &Path, error: &io::Error) -> Failure {
-    Failure::no(format!("failed to {what} {}: {}", folder.display(), error.kind()))
+    Failure::no(format!("failed to {what} {}: {}", folder.display(), files::why(error)))
 }
 
 /// What stands in the way. An earlier attempt that was cut short does not.
@@ -240,8 +251,9 @@ mod tests {
         assert!(again.starts_with("the data folder DATA is not empty (it has "), "{again}");
         let used = home.path().join("used");
         let _running = Folder::take(&used).unwrap();
+        fs::write(used.join("journal.db"), "in use").unwrap();
         let refused = restored(&asked, &used).unwrap_err();
-        assert!(refused.starts_with("the data folder cannot be taken: "), "{refused}");
+        assert_eq!(refused, "leadgate is running on the data folder DATA: stop it, then restore again");
         assert!(!used.join("ledger.db").exists());
     }
 

@@ -27,12 +27,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Send {
     /// The id of a channel
     channel: String,
+    /// The name of the made-up customer, where the source sends one
     #[arg(long)]
     name: Option<String>,
+    /// His phone, in any spelling
     #[arg(long)]
     phone: Option<String>,
+    /// His mail address
     #[arg(long)]
     email: Option<String>,
+    /// What he writes
     #[arg(long)]
     text: Option<String>,
     /// A mystery shopper: the lead gets an owner and a clock
@@ -110,7 +114,8 @@ pub(super) async fn workspace_of(desk: &Desk, asked: Option<&str>, wanted: &str)
             known.push(text(&channel["id"]));
         }
     }
-    Err(Failure::no(format!("there is no channel {wanted}; there are: {}", known.join(", "))))
+    let mistakes = desk.mistakes().await;
+    Err(Failure::no(format!("there is no channel {wanted}; there are: {}{mistakes}", known.join(", "))))
 }
 
 async fn sample(desk: &Desk, workspace: &str, asked: &Send, synthetic: &str) -> Result<Knock> {

@@ -3,7 +3,7 @@
 use super::hint::one_of;
 use super::read::{A_DURATION, Section, Spot};
 use super::workspace::{Context, one_phone};
-use gateway::sources::{Proof, SOURCES, Setting, Source, Value};
+use gateway::sources::{Proof, SOURCES, Setting, Source, Value, telegram};
 use lead::entry::Kind;
 use lead::ids::{ChannelId, PersonId, WorkspaceId, is_name};
 use lead::phone::Region;
@@ -138,6 +138,13 @@ fn secrets(section: &Section<'_>, source: Option<&'static Source>, context: &Con
     });
     if let Some(expected) = expected {
         section.wrong(section.spot("secret").wrong(expected));
+    }
+    let is_telegram = source.is_some_and(|source| source.name == telegram::SOURCE.name);
+    let refused = |secret: &SecretString| telegram::refuses(secret.expose_secret()).filter(|_| is_telegram);
+    for (key, secrets) in [("secret", one.as_slice()), ("secrets", &several)] {
+        if let Some(expected) = secrets.iter().find_map(refused) {
+            section.wrong(section.spot(key).untold().wrong(expected));
+        }
     }
     one.into_iter().chain(several).collect()
 }

@@ -1,11 +1,13 @@
 //! What did somebody mean who typed something else?
 
-/// What to write instead of a key nobody knows.
-pub(crate) fn instead_of_unknown(key: &str, known: &[&str]) -> String {
-    let near = known.iter().map(|name| (distance(key, name), name)).min().filter(|(far, _)| *far <= 2);
+/// What to write instead of a key or a section (`what`) nobody knows.
+pub(crate) fn instead_of_unknown(what: &str, key: &str, known: &[&str]) -> String {
+    // Of a short name two letters are most of it: then it was no slip.
+    let is_near = |far: usize| far <= 2 && far * 2 < key.chars().count().max(3);
+    let near = known.iter().map(|name| (distance(key, name), name)).min().filter(|(far, _)| is_near(*far));
     match near {
-        Some((_, name)) => format!("`{name}`; there is no key `{key}`"),
-        None => format!("one of {}; there is no key `{key}`", known.join(", ")),
+        Some((_, name)) => format!("`{name}`; there is no {what} `{key}`"),
+        None => format!("one of {}; there is no {what} `{key}`", known.join(", ")),
     }
 }
 
@@ -45,9 +47,12 @@ mod tests {
             ("lissten", "`listen`; there is no key `lissten`"),
             ("host", "`hosts`; there is no key `host`"),
             ("elephant", "one of hosts, listen, tls; there is no key `elephant`"),
+            ("tsl", "one of hosts, listen, tls; there is no key `tsl`"),
+            ("ts", "`tls`; there is no key `ts`"),
         ] {
-            assert_eq!(instead_of_unknown(typed, &known), answer);
+            assert_eq!(instead_of_unknown("key", typed, &known), answer);
         }
+        assert_eq!(instead_of_unknown("section", "tl", &known), "`tls`; there is no section `tl`");
     }
 
     #[test]

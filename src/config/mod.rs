@@ -24,6 +24,7 @@ pub(crate) mod workspace;
 #[cfg(test)]
 mod tests;
 
+use crate::files;
 use lead::identity::Pepper;
 use machine::{Config, Machine};
 use problem::{Problem, Said};
@@ -106,6 +107,35 @@ pub(crate) struct Checkup {
     pub(crate) problems: Vec<Problem>,
     pub(crate) workspaces: usize,
     pub(crate) channels: usize,
+    pub(crate) read: WasRead,
+}
+
+/// Where a configuration came from.
+#[derive(Debug)]
+pub(crate) struct WasRead {
+    /// None: what is built in.
+    pub(crate) machine: Option<String>,
+    pub(crate) workspaces: Vec<String>,
+    /// Variables that override a key.
+    pub(crate) variables: Vec<String>,
+    /// A folder of workspaces that nobody reads, because no machine's file lies beside it.
+    pub(crate) unread: Option<String>,
+}
+
+impl WasRead {
+    fn of(place: &Place, env: &Env, files: &[File]) -> Self {
+        let holds_files = |folder: &Path| {
+            let entries = std::fs::read_dir(folder).ok().into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).any(|path| is_workspace_file(&path))
+        };
+        let unread = Some(Path::new(FOLDER)).filter(|folder| place.is_built_in() && holds_files(folder));
+        Self {
+            machine: place.file.as_ref().map(|_| place.name()),
+            workspaces: files.iter().map(|file| file.name.to_string()).collect(),
+            variables: env.keys().filter(|name| name.starts_with(VARIABLES)).cloned().collect(),
+            unread: unread.map(|folder| folder.display().to_string()),
+        }
+    }
 }
 
 /// The machine. With problems, what is right in it together with defaults for what is not.
@@ -137,7 +167,7 @@ pub(crate) fn check(place: &Place, env: &Env, extra: &[PathBuf]) -> Checkup {
     let channels = channels.len();
     problems.extend(set.problems);
     Problem::sort(&mut problems, &place.name());
-    Checkup { problems, workspaces: set.held.len(), channels }
+    Checkup { problems, workspaces: set.held.len(), channels, read: WasRead::of(place, env, &files) }
 }
 
 fn read_machine(place: &Place, env: &Env) -> Machine {
@@ -178,7 +208,10 @@ pub(crate) fn workspace_files(place: &Place) -> Result<Vec<File>, Problem> {
         let expected = format!("a folder with a file <id>.toml for each workspace{why}");
         Problem::of_file(&folder.display().to_string(), None, expected)
     };
-    let unreadable = |error: std::io::Error| nothing(format!(": {}", error.kind()));
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => nothing(": there is no such folder".to_owned()),
+        kind => nothing(format!(": {kind}")),
+    };
     let entries: Result<Vec<_>, _> = std::fs::read_dir(&folder).map_err(unreadable)?.collect();
     let mut paths: Vec<PathBuf> = entries.map_err(unreadable)?.into_iter().map(|entry| entry.path()).collect();
     paths.retain(|path| is_workspace_file(path));
@@ -204,7 +237,7 @@ fn file(path: &Path) -> File {
     };
     let text = read().map_err(|error| Problem {
         value: Said::Untold,
-        ..Problem::of_file(&name, None, format!("a readable text file: {}", error.kind()))
+        ..Problem::of_file(&name, None, format!("a readable text file: {}", files::why(&error)))
     });
     File { name, id: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), text }
 }

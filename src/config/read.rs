@@ -331,7 +331,8 @@ impl<'a> Section<'a> {
         known.sort_unstable();
         known.dedup();
         for (key, node) in self.table.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
-            self.report.add(self.spot_of(key, node).untold().wrong(instead_of_unknown(key, &known)));
+            let what = if matches!(node.value, Value::Table(_)) { "section" } else { "key" };
+            self.report.add(self.spot_of(key, node).untold().wrong(instead_of_unknown(what, key, &known)));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Where does a secret come from? The file itself, a variable (`env:NAME`) or another file (`file:PATH`).
 
 use super::{Env, Place};
+use crate::files;
 use secrecy::SecretString;
 use std::io::Read as _;
 
@@ -25,7 +26,7 @@ pub(crate) fn resolve(text: &str, env: &Env, place: &Place) -> Result<SecretStri
 /// A trailing line break belongs to the editor, not to the secret.
 fn from_file(path: &str, place: &Place) -> Result<String, String> {
     let open = std::fs::File::open(place.folder().join(path));
-    let file = open.map_err(|error| format!("the file {path} to be readable: {}", error.kind()))?;
+    let file = open.map_err(|error| format!("the file {path} to be readable: {}", files::why(&error)))?;
     let mut text = String::new();
     let read = file.take(LONGEST).read_to_string(&mut text);
     read.map_err(|error| format!("the file {path} to hold text: {}", error.kind()))?;
@@ -62,7 +63,7 @@ mod tests {
         std::fs::write(folder.path().join("empty"), "\n").unwrap();
         for (text, expected) in [
             ("env:NOBODY", "the variable NOBODY to be set"),
-            ("file:nothing", "the file nothing to be readable: entity not found"),
+            ("file:nothing", "the file nothing to be readable: no such file"),
             ("file:empty", "a secret that is not empty"),
             ("", "a secret that is not empty"),
         ] {

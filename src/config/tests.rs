@@ -153,8 +153,8 @@ fn a_file_that_is_asked_for_must_be_there() {
     let checkup = check(&Place::file("config/nowhere/leadgate.toml".into()), &Env::new(), &[]);
     assert_eq!(
         lines(&checkup.problems),
-        "config/nowhere/leadgate.toml: expected a readable text file: entity not found\n\
-         config/nowhere/workspaces: expected a folder with a file <id>.toml for each workspace: entity not found\n"
+        "config/nowhere/leadgate.toml: expected a readable text file: no such file\n\
+         config/nowhere/workspaces: expected a folder with a file <id>.toml for each workspace: there is no such folder\n"
     );
 }
 

@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from knocks import BOT_SECRET, form, knock, new_phone, running, told
+from knocks import BOT_SECRET, form, knock, mail, new_phone, running, told
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,15 @@ def test_the_steps_hold_the_address_and_say_which_keys_are_set(house):
     assert "is set: the secret that telegram signs with" in text
     wiring = json.loads(said(house, "wire", "demo-bot", "--json"))
     assert wiring["url"].endswith("/in/demo-bot") and BOT_SECRET not in json.dumps(wiring)
+
+
+def test_it_says_what_holds_by_default_and_which_address_no_provider_reaches(house):
+    text = said(house, "wire", "demo-form", "--no-wait")
+    assert "A provider on the internet cannot reach http://127.0.0.1" in text and "gateway.public_url" in text
+    lines = {line.split()[0]: line for line in text.splitlines() if line.startswith("  ") and ": " in line}
+    assert 'default "off"' in lines["captcha"] and "not set" in lines["min_time"] and "not set" in lines["url_key"]
+    mail = said(house, "wire", "demo-mail", "--no-wait")
+    assert "  secret " in mail and "  url_key " in mail
 
 
 def test_it_follows_what_comes_until_the_first_lead(house):
@@ -57,6 +66,34 @@ def test_a_post_of_somebody_else_proves_the_entrance(house):
         time.sleep(0.1)
     assert channel(house, "demo-form")["proven"] is True
     assert "came through this entrance before" in said(house, "wire", "demo-form", "--no-wait")
+
+
+def wired(house, name, act):
+    """What `wire` says while something comes in."""
+
+    def later():
+        time.sleep(1.5)
+        act()
+
+    sender = threading.Thread(target=later)
+    sender.start()
+    text = said(house, "wire", name, "--for", "20s")
+    sender.join()
+    assert text.rstrip().endswith(f"{name} works")
+    return text
+
+
+def test_a_touch_of_a_lead_that_came_another_way_shows_that_the_channel_works(house):
+    form(house, {"email": "vera@returning.example"})
+    letter = b"From: vera@returning.example\r\nTo: sales@demo.example\r\nSubject: once more\r\n\r\nIs it free in May?\r\n"
+    text = wired(house, "demo-mail", lambda: mail(house, letter))
+    assert "decided: lead.touched" in text and "came through demo-form before" in text
+
+
+def test_what_makes_no_lead_shows_that_the_channel_works(house):
+    said(house, "exclude", "add", "domain:trade.example", "--reason", "supplier")
+    text = wired(house, "demo-form", lambda: form(house, {"email": "a@trade.example"}))
+    assert "decided: excluded, so it makes no lead" in text
 
 
 def test_a_refusal_is_told_while_it_waits_and_no_lead_is_a_no(house):
@@ -92,6 +129,34 @@ def test_what_cannot_be_read_is_said(house, tmp_path):
     assert "nothing can be read of it" in said(house, "map", "demo-line", payload, code=1)
     assert "there is no channel nowhere" in said(house, "map", "nowhere", payload, code=1)
     assert "failed to read" in said(house, "map", "demo-line", tmp_path / "gone", code=1)
+
+
+def test_a_rejected_file_may_be_why_a_channel_is_missing(tmp_path):
+    with running(tmp_path) as house:
+        assert "check" not in said(house, "wire", "my-form", code=1)
+        file = house.folder / "workspaces" / "demo.toml"
+        file.write_text(file.read_text() + '\n[[channel]]\nid = "my-form"\nsource = "from"\n')
+        for _ in range(50):
+            sentence = said(house, "wire", "my-form", code=1)
+            if "the configuration has mistakes: see `leadgate check`" in sentence:
+                break
+            time.sleep(0.2)
+        assert "there is no channel my-form" in sentence and "mistakes" in sentence
+
+
+def test_an_expression_that_fails_says_why(tmp_path):
+    with running(tmp_path) as house:
+        file = house.folder / "workspaces" / "demo.toml"
+        text = file.read_text()
+        file.write_text(text.replace('id = "demo-form"\n', 'id = "demo-form"\nfields = { name = "= given.no_such()" }\n'))
+        payload = tmp_path / "post.json"
+        payload.write_text(json.dumps({"given": "Anna", "phone": "+79035551234"}))
+        for _ in range(50):
+            shown = said(house, "map", "demo-form", payload)
+            if "failed" in shown:
+                break
+            time.sleep(0.2)
+        assert "the expression for name failed: " in shown and "no_such" in shown
 
 
 def test_a_field_can_be_computed(tmp_path):

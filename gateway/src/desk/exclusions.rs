@@ -81,18 +81,29 @@ pub(super) struct Wanted {
     reason: String,
     #[serde(default)]
     expires_at: Option<At>,
+    /// The last day it holds.
+    #[serde(default)]
+    expires: Option<String>,
 }
 
 impl Wanted {
-    fn order(self, region: Region, now: At) -> std::result::Result<Order, Cow<'static, str>> {
-        let matcher = matcher(&self.r#match, region)?;
+    fn order(self, rules: &Rules, now: At) -> std::result::Result<Order, Cow<'static, str>> {
+        let matcher = matcher(&self.r#match, rules.region)?;
         if short("reason", Some(&self.reason), 500).is_err() {
             return Err("`reason`: expected 1 to 500 characters and no control characters".into());
         }
-        if self.expires_at.is_some_and(|until| until <= now) {
-            return Err("`expires_at` is past".into());
+        let (name, expires_at) = match (&self.expires, self.expires_at) {
+            (Some(_), Some(_)) => return Err("either `expires` or `expires_at`, not both".into()),
+            (Some(day), None) => {
+                let end = rules.calendar.end_of(day);
+                ("expires", Some(end.ok_or("`expires`: expected a day like 2027-12-31")?))
+            }
+            (None, moment) => ("expires_at", moment),
+        };
+        if expires_at.is_some_and(|until| until <= now) {
+            return Err(format!("`{name}` is past").into());
         }
-        Ok(Order::Exclude { matcher, reason: self.reason, expires_at: self.expires_at })
+        Ok(Order::Exclude { matcher, reason: self.reason, expires_at })
     }
 }
 
@@ -106,7 +117,7 @@ fn matcher(text: &str, region: Region) -> std::result::Result<String, &'static s
 
 /// `POST …/exclusions`
 pub(super) async fn exclude(seat: Seat<Managing>, Told(wanted): Told<Wanted>) -> Result<Response> {
-    let order = wanted.order(seat.view.rules.region, seat.desk.now.now()).map_err(Failure::invalid)?;
+    let order = wanted.order(&seat.view.rules, seat.desk.now.now()).map_err(Failure::invalid)?;
     orders::give(&seat, order).await
 }
 
@@ -115,8 +126,12 @@ pub(super) async fn include(seat: Seat<Managing>, asked: Asked) -> Result<Respon
     let asked = asked.only(&["match"])?;
     let text = asked.text("match").ok_or_else(|| Failure::invalid("`match` is missing"))?;
     let matcher = matcher(text, seat.view.rules.region).map_err(Failure::invalid)?;
-    if is_listed(&seat.view.rules, &matcher) && !is_added(&seat, &matcher).await? {
-        return Err(Failure::new(Kind::Conflict, "this line stands in the workspace file; remove it there"));
+    if !is_added(&seat, &matcher).await? {
+        return Err(if is_listed(&seat.view.rules, &matcher) {
+            Failure::new(Kind::Conflict, "this line stands in the workspace file; remove it there")
+        } else {
+            Failure::new(Kind::NotFound, "this is not excluded")
+        });
     }
     orders::give(&seat, Order::Include { matcher }).await
 }
@@ -147,7 +162,7 @@ pub(super) async fn import(seat: Seat<Managing>, Long(import): Long<Import>) -> 
         return Err(Failure::invalid(format!("`entries`: expected 1 to {most} lines")));
     }
     let (rules, now) = (Arc::clone(&seat.view.rules), seat.desk.now.now());
-    let checked = tokio::task::spawn_blocking(move || check(import.entries, rules.region, now)).await;
+    let checked = tokio::task::spawn_blocking(move || check(import.entries, &rules, now)).await;
     let orders = checked.map_err(|_| Kind::Broken)??;
     let row = |order| orders::command(seat.workspace(), &seat.caller.name, now, order);
     let rows = orders.into_iter().map(row).collect();
@@ -155,10 +170,10 @@ pub(super) async fn import(seat: Seat<Managing>, Long(import): Long<Import>) -> 
     ask::json(StatusCode::ACCEPTED, &serde_json::json!({ "accepted": count }))
 }
 
-fn check(lines: Vec<Wanted>, region: Region, now: At) -> Result<Vec<Order>> {
+fn check(lines: Vec<Wanted>, rules: &Rules, now: At) -> Result<Vec<Order>> {
     let (count, mut orders, mut wrong) = (lines.len(), Vec::with_capacity(lines.len()), Vec::new());
     for (index, wanted) in lines.into_iter().enumerate() {
-        match wanted.order(region, now) {
+        match wanted.order(rules, now) {
             Ok(order) => orders.push(order),
             Err(error) => wrong.push(WrongLine { line: index + 1, error }),
         }

@@ -42,6 +42,14 @@ struct Mapped {
     /// Why nothing could be read.
     refused: Option<&'static str>,
     fields: Vec<Line>,
+    /// Fields of ours whose expression computes nothing of this.
+    failed: Vec<Failed>,
+}
+
+#[derive(Serialize)]
+struct Failed {
+    field: String,
+    why: String,
 }
 
 #[derive(Serialize)]
@@ -57,7 +65,7 @@ pub(super) async fn map(seat: Seat<Managing>, id: Named, Told(payload): Told<Pay
     let channel = seat.view.channels.iter().find(|channel| channel.id.as_str() == id.0).ok_or(Kind::NotFound)?;
     let source = sources::source(channel.source).ok_or(Kind::Broken)?;
     let request = request(channel, &payload, seat.desk.now.now())?;
-    ask::json(StatusCode::OK, &mapped(&request, (source.read)(&request, channel)))
+    ask::json(StatusCode::OK, &mapped(&request, channel, (source.read)(&request, channel)))
 }
 
 fn request(channel: &Channel, payload: &Payload, received_at: At) -> Result<Request> {
@@ -83,7 +91,7 @@ fn request(channel: &Channel, payload: &Payload, received_at: At) -> Result<Requ
     })
 }
 
-fn mapped(request: &Request, read: std::result::Result<Reading, Refusal>) -> Mapped {
+fn mapped(request: &Request, channel: &Channel, read: std::result::Result<Reading, Refusal>) -> Mapped {
     let (reading, refused) = match read {
         Ok(reading) => (reading, None),
         Err(Refusal::Bad(why) | Refusal::TooLarge(why) | Refusal::Unreadable(why)) => (Reading::default(), Some(why)),
@@ -94,9 +102,12 @@ fn mapped(request: &Request, read: std::result::Result<Reading, Refusal>) -> Map
         let (what, fields) = explain::said(&read.signal);
         Signal { what, provider_id: read.id.is_some(), fields }
     };
+    let fields = explain::fields(request);
+    let failed = explain::failed(&fields, channel, &reading.signals);
     Mapped {
         signals: reading.signals.iter().map(signal).collect(),
-        fields: explain::trace(explain::fields(request), &reading.signals),
+        failed: failed.into_iter().map(|(field, why)| Failed { field, why }).collect(),
+        fields: explain::trace(fields, &reading.signals),
         ignored: reading.ignored,
         refused,
     }

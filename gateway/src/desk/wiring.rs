@@ -5,7 +5,7 @@ use super::auth::{Managing, Seat};
 use super::books::is_proven;
 use super::error::{Kind, Result};
 use crate::channel::Channel;
-use crate::sources::{self, Proof, Source};
+use crate::sources::{self, Proof, Source, Value};
 use axum::response::Response;
 use http::StatusCode;
 use lead::ids::ChannelId;
@@ -32,7 +32,10 @@ struct Wiring<'a> {
 struct Key {
     name: &'static str,
     required: bool,
+    /// Written, and not as it would be without.
     configured: bool,
+    /// What holds where nobody wrote anything; none where that is nothing.
+    default: Option<&'static str>,
     expected: String,
 }
 
@@ -65,24 +68,37 @@ pub(super) async fn show(seat: Seat<Managing>, id: Named, asked: Asked) -> Resul
 }
 
 fn keys(source: &'static Source, channel: &Channel) -> Vec<Key> {
-    let (by_key, name) = (channel.url_key.is_some(), source.name);
-    let secret = Key {
-        name: "secret",
-        required: source.proof == Proof::Secret || (source.proof == Proof::SecretOrKey && !by_key),
-        configured: !channel.secrets.is_empty(),
-        expected: match source.proof {
-            Proof::SecretOrKey => format!("the secret that {name} shows; or url_key, which makes the address one"),
-            Proof::Open | Proof::Secret => format!("the secret that {name} signs with"),
-        },
-    };
-    let own = source.settings.iter().map(|setting| Key {
-        name: setting.name,
-        required: setting.required,
-        configured: channel.setting(setting.name).is_some(),
-        expected: setting.expected.to_owned(),
+    let own = source.settings.iter().map(|setting| {
+        let default = match setting.value {
+            Value::Word(words) => words.first().copied(),
+            _ => None,
+        };
+        let configured = channel.setting(setting.name).is_some_and(|set| Some(set) != default);
+        let (name, required, expected) = (setting.name, setting.required, setting.expected.to_owned());
+        Key { name, required, configured, default, expected }
     });
-    let secret = (source.proof != Proof::Open || secret.configured).then_some(secret);
-    secret.into_iter().chain(own).collect()
+    guards(source, channel).into_iter().chain(own).collect()
+}
+
+/// What tells a provider from anybody else. A form of a page has no secret to keep, but its address may be one.
+fn guards(source: &Source, channel: &Channel) -> Vec<Key> {
+    let (by_key, name) = (channel.url_key.is_some(), source.name);
+    let guard = |name, required, configured, expected| Key { name, required, configured, default: None, expected };
+    let required = source.proof == Proof::Secret || (source.proof == Proof::SecretOrKey && !by_key);
+    let expected = match source.proof {
+        Proof::SecretOrKey => format!("the secret that {name} shows; or url_key, which makes the address one"),
+        Proof::Secret => format!("the secret that {name} signs with"),
+        Proof::Open => {
+            "the secret that whoever sends shows; without it and without url_key anybody may send".to_owned()
+        }
+    };
+    let secret = guard("secret", required, !channel.secrets.is_empty(), expected);
+    let expected = "letters, digits, - and _ that make the address itself a secret".to_owned();
+    let key = guard("url_key", false, by_key, expected);
+    let takes_secret = source.proof != Proof::Open || !source.anonymous || secret.configured;
+    // What we connect to ourselves has no address.
+    let has_address = !source.methods.is_empty();
+    takes_secret.then_some(secret).into_iter().chain(has_address.then_some(key)).collect()
 }
 
 fn seen(registry: &Registry, channel: &str) -> Seen {
@@ -114,6 +130,25 @@ fn seen(registry: &Registry, channel: &str) -> Seen {
 mod tests {
     use super::*;
     use crate::metrics::Metrics;
+
+    #[test]
+    fn what_nobody_wrote_is_not_set_and_every_guard_is_named() {
+        let keys = |name: &str, secret: bool, settings: &[(&'static str, &str)]| {
+            let source = sources::source(name).unwrap();
+            let secrets = secret.then(|| "a secret of ours".into()).into_iter().collect();
+            let settings = settings.iter().map(|(name, value)| (*name, vec![(*value).into()])).collect();
+            let channel = Channel { secrets, settings, ..Channel::new("a".into(), "demo".into(), source.name) };
+            let told = |key: Key| (key.name, key.configured, key.default);
+            super::keys(source, &channel).into_iter().map(told).collect::<Vec<_>>()
+        };
+        let (plain, strict) =
+            (keys("form", false, &[("captcha", "off")]), keys("form", false, &[("captcha", "altcha")]));
+        assert_eq!((plain[0], plain[1]), (("url_key", false, None), ("captcha", false, Some("off"))));
+        assert_eq!(strict[1], ("captcha", true, Some("off")));
+        assert_eq!(keys("mail", true, &[])[..2], [("secret", true, None), ("url_key", false, None)]);
+        assert_eq!(keys("mail", false, &[])[0], ("secret", false, None));
+        assert_eq!(keys("imap", true, &[]).iter().filter(|(name, ..)| *name == "url_key").count(), 0);
+    }
 
     #[test]
     fn what_was_seen_is_of_this_channel_alone() {

@@ -41,6 +41,14 @@ pub const SOURCE: Source = Source {
 
 const TOKEN: &str = "x-telegram-bot-api-secret-token";
 
+/// What is wrong with a secret that Telegram would not take: <https://core.telegram.org/bots/api#setwebhook>,
+/// `secret_token`.
+pub fn refuses(secret: &str) -> Option<&'static str> {
+    let taken = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let fits = (1..=256).contains(&secret.len()) && secret.chars().all(taken);
+    (!fits).then_some("1 to 256 characters of A-Z a-z 0-9 _ -: Telegram takes no others")
+}
+
 fn verify(request: &Request, channel: &Channel) -> Result<(), Denied> {
     signature::in_header(request, channel, TOKEN, <[u8]>::to_vec)
 }

@@ -67,6 +67,35 @@ async fn what_the_file_says_is_removed_in_the_file() {
 }
 
 #[tokio::test]
+async fn what_was_never_listed_is_not_removed_and_no_order_is_given() {
+    let house = House::open();
+    let path = format!("{PATH}?match=domain:stranger.example");
+    assert_eq!(house.delete(&path).await.problem(), (404, "this is not excluded".to_owned()));
+    assert!(house.journalled().is_empty());
+}
+
+#[tokio::test]
+async fn a_last_day_ends_at_midnight_where_the_company_is() {
+    let house = House::open();
+    for body in [
+        r#"{"match": "domain:a.example", "reason": "x", "expires": "2027-01-01"}"#.to_owned(),
+        r#"{"entries": [{"match": "domain:b.example", "reason": "x", "expires": "2027-01-01"}]}"#.to_owned(),
+    ] {
+        let path = if body.contains("entries") { format!("{PATH}/import") } else { PATH.to_owned() };
+        assert_eq!(house.post(&path, &body).await.status, StatusCode::ACCEPTED);
+    }
+    let ends = house.journalled().into_iter().map(|entry| match entry.signal {
+        Signal::Command(command) => match command.order {
+            Order::Exclude { expires_at, .. } => expires_at.map(|at| at.to_string()).unwrap_or_default(),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    });
+    // The house of these tests lives in Moscow's hours.
+    assert_eq!(ends.collect::<Vec<_>>(), ["2027-01-01T21:00:00.000Z"; 2]);
+}
+
+#[tokio::test]
 async fn a_wrong_line_is_refused_with_the_reason() {
     let house = House::open();
     for (body, says) in [
@@ -81,6 +110,17 @@ async fn a_wrong_line_is_refused_with_the_reason() {
     ] {
         let (status, detail) = house.post(PATH, body).await.problem();
         assert_eq!((status, detail.starts_with(says)), (422, true), "{body}: {detail}");
+    }
+    for (expires, says) in [
+        (r#""expires": "soon""#, "`expires`: expected a day like 2027-12-31"),
+        (r#""expires": "2020-01-01""#, "`expires` is past"),
+        (
+            r#""expires": "2099-01-01", "expires_at": "2099-01-01T00:00:00Z""#,
+            "either `expires` or `expires_at`, not both",
+        ),
+    ] {
+        let body = format!(r#"{{"match": "domain:a.example", "reason": "x", {expires}}}"#);
+        assert_eq!(house.post(PATH, &body).await.problem(), (422, says.to_owned()));
     }
     assert_eq!(house.delete(PATH).await.problem().1, "`match` is missing");
     assert_eq!(house.delete(&format!("{PATH}?match=x")).await.problem().0, 422);

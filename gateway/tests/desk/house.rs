@@ -84,7 +84,7 @@ pub(crate) fn rules(id: &str, channels: &[Channel]) -> Rules {
         version: "v1".into(),
         name: format!("The {id}"),
         region: Region::RU,
-        calendar: Calendar::always(),
+        calendar: Calendar::parse("Europe/Moscow", &[], &[]).unwrap(),
         duplicate_window: Duration::from_hours(24),
         same_post_window: Duration::from_mins(10),
         close_after: Duration::from_hours(720),

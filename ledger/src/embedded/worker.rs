@@ -77,7 +77,7 @@ impl Worker {
             let _ = store.db.pragma_update(None, "wal_checkpoint", "TRUNCATE");
         };
         let started = std::thread::Builder::new().name("ledger".to_owned()).spawn(work);
-        started.map_err(|source| Error::File { path: "ledger thread".to_owned(), source })?;
+        started.map_err(|why| Error::File { path: "ledger thread".to_owned(), why })?;
         Ok(Self { calls })
     }
 

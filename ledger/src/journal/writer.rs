@@ -190,7 +190,7 @@ impl Writer {
         self.db.execute("VACUUM INTO ?1", params![target.display().to_string()])?;
         let spool = to.join("spool");
         let copied = std::fs::create_dir_all(&spool).and_then(|()| copy_all(&self.folder.join("spool"), &spool));
-        copied.map_err(|source| Error::File { path: spool.display().to_string(), source })
+        copied.map_err(|why| Error::File { path: spool.display().to_string(), why })
     }
 }
 

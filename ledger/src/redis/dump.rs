@@ -72,7 +72,7 @@ impl Dump {
     /// Reads all of it.
     pub fn open(folder: &Path, progress: Progress<'_>) -> Result<Self> {
         let path = folder.join(Dump::FILE);
-        let failed = |source| Error::File { path: path.display().to_string(), source };
+        let failed = |why| Error::File { path: path.display().to_string(), why };
         let file = File::open(&path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         let header = file::check(file, length, |done| progress(done, length))?;
@@ -80,7 +80,7 @@ impl Dump {
     }
 
     fn keys(&self) -> Result<Reader<File>> {
-        let failed = |source| Error::File { path: self.path.display().to_string(), source };
+        let failed = |why| Error::File { path: self.path.display().to_string(), why };
         Reader::begin(File::open(&self.path).map_err(failed)?)
     }
 }
@@ -199,7 +199,7 @@ where
     T: Send + 'static,
     F: FnOnce(&Path) -> std::io::Result<T> + Send + 'static,
 {
-    let failed = |path: &Path, source| Error::File { path: path.display().to_string(), source };
+    let failed = |path: &Path, why| Error::File { path: path.display().to_string(), why };
     let working = move || work(&path).map_err(|source| failed(&path, source));
     tokio::task::spawn_blocking(working).await.unwrap_or(Err(Error::Closed))
 }

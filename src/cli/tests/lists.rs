@@ -67,8 +67,11 @@ fn exclusions_are_added_removed_and_listed() {
     let added =
         typed_with(&stage, &["exclude", "add", "phone:8 495 0000000", "--reason", "robot", "--expires", "2027-12-31"]);
     assert_eq!(added.1, "phone:8 495 0000000 is excluded; its messages are kept and counted, but make no lead\n");
-    let body = r#"{"expires_at":"2028-01-01T00:00:00.000Z","match":"phone:8 495 0000000","reason":"robot"}"#;
+    let body = r#"{"expires":"2027-12-31","match":"phone:8 495 0000000","reason":"robot"}"#;
     assert_eq!(stage.heard()[1].body, body);
+    fine(&stage, "exclude add domain:a.b --reason x --expires 2027-12-31T18:00:00+03:00");
+    let body = r#"{"expires_at":"2027-12-31T15:00:00.000Z","match":"domain:a.b","reason":"x"}"#;
+    assert_eq!(stage.heard()[3].body, body);
     assert_eq!(fine(&stage, "exclude remove domain:a.b"), "domain:a.b is no longer excluded\n");
     assert_eq!(stage.lines().pop().unwrap(), format!("DELETE {path}?match=domain%3Aa.b"));
     insta::assert_snapshot!(fine(&stage, "exclude list"), @"
@@ -77,6 +80,13 @@ fn exclusions_are_added_removed_and_listed() {
     phone:+74950000000  robot     desk  ops  2028-01-01 00:00:00Z
     more: add --after c1
     ");
+}
+
+#[test]
+fn removing_what_was_never_listed_is_a_no() {
+    let stage = Stage::play(&[("GET /v1/workspaces", json(SPACES))]);
+    let sentence = "domain:a.b is not excluded; `leadgate exclude list` shows who is";
+    assert_eq!(refused(&stage, "exclude remove domain:a.b"), sentence);
 }
 
 /// A file in a folder of its own.
@@ -94,7 +104,7 @@ fn an_import_is_one_request() {
     let stage = Stage::play(&[("GET /v1/workspaces", json(SPACES)), (path, json(r#"{"accepted":2}"#))]);
     let (_folder, list) = file("match,reason,expires\ndomain:a.b,supplier,\nprefix:+7800,robots,2027-12-31\n");
     assert_eq!(fine(&stage, &format!("exclude import {list}")), "2 exclusions imported\n");
-    let body = r#"{"entries":[{"expires_at":null,"match":"domain:a.b","reason":"supplier"},{"expires_at":"2028-01-01T00:00:00.000Z","match":"prefix:+7800","reason":"robots"}]}"#;
+    let body = r#"{"entries":[{"match":"domain:a.b","reason":"supplier"},{"expires":"2027-12-31","match":"prefix:+7800","reason":"robots"}]}"#;
     assert_eq!((stage.heard().len(), stage.heard()[1].body.as_str()), (2, body));
 }
 
@@ -113,7 +123,7 @@ fn one_wrong_line_and_nothing_is_imported() {
         refused(&stage, &format!("exclude import {empty}")),
         "the file has no lines, so there is nothing to import"
     );
-    assert_eq!(refused(&stage, "exclude import no.csv"), "failed to read no.csv: entity not found");
+    assert_eq!(refused(&stage, "exclude import no.csv"), "failed to read no.csv: no such file");
 }
 
 #[test]

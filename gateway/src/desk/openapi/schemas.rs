@@ -208,6 +208,10 @@ fn exclusions() -> Value {
             "match": { "type": "string", "description": "`phone:`, `email:`, `domain:`, `prefix:` or `handle:` and a value." },
             "reason": { "type": "string", "minLength": 1, "maxLength": 500 },
             "expires_at": maybe_moment(),
+            "expires": {
+                "type": ["string", "null"], "format": "date",
+                "description": "The last day it holds, to midnight where the company is; instead of expires_at.",
+            },
         })),
         "Exclusion": object(&json!({
             "match": text(), "reason": text(), "origin": words(&["file", "desk"]),
@@ -251,7 +255,8 @@ fn entrances() -> Value {
             "channel": text(), "source": text(), "url": text(),
             "help": { "type": "string", "description": "Markdown." },
             "keys": list(&object(&json!({
-                "name": text(), "required": { "type": "boolean" }, "configured": { "type": "boolean" }, "expected": text(),
+                "name": text(), "required": { "type": "boolean" }, "configured": { "type": "boolean" },
+                "default": maybe_text(), "expected": text(),
             }))),
             "proven": { "type": "boolean", "description": "Something came through this entrance, not counting our own tests." },
             "seen": object(&json!({
@@ -271,6 +276,9 @@ fn entrances() -> Value {
             }))),
             "ignored": list(&text()), "refused": maybe_text(),
             "fields": list(&object(&json!({ "path": text(), "value": text(), "becomes": maybe_text() }))),
+            "failed": list(&object(&json!({
+                "field": text(), "why": { "type": "string", "description": "Why its expression computed nothing." },
+            }))),
         })),
         "Books": object(&json!({ "balanced": { "type": "boolean" }, "channels": list(&line) })),
     })

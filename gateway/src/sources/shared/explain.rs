@@ -1,7 +1,8 @@
 //! What becomes of each field of a payload? Found by looking for its value in what was read, so that it holds for
 //! every source, whichever way it reads.
 
-use super::{json, multipart, urlencoded};
+use super::{expression, fields, json, multipart, urlencoded};
+use crate::channel::Channel;
 use crate::sources::{FORM_TYPE, JSON_TYPE, Read, Refusal, Request};
 use lead::entry::Signal;
 use serde::Serialize;
@@ -68,6 +69,20 @@ pub fn said(signal: &Signal) -> (&'static str, Value) {
         Signal::Command(command) => ("command", plain(serde_json::to_value(command))),
         Signal::Unreadable(unreadable) => ("unreadable", plain(serde_json::to_value(unreadable))),
     }
+}
+
+/// Which expressions of the channel computed nothing, and why. Tried over the fields as they came: a source that gives
+/// them other names first may find another reason, so only where the touch says that one has failed.
+pub fn failed(fields: &[(String, String)], channel: &Channel, reads: &[Read]) -> Vec<(String, String)> {
+    let flagged = |read: &Read| match &read.signal {
+        Signal::Touch(touch) => touch.flags.contains(fields::EXPRESSION_FAILED),
+        _ => false,
+    };
+    if !reads.iter().any(flagged) {
+        return Vec::new();
+    }
+    let pairs = fields.iter().map(|(path, value)| (path.into(), value.into())).collect();
+    expression::failures(&channel.fields, &pairs)
 }
 
 fn walk(value: &Value, path: &mut String, leaves: &mut Vec<(String, String)>) {

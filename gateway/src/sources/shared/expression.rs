@@ -28,8 +28,78 @@ pub fn check(written: &str) -> Result<(), String> {
     if expression.len() > LONGEST {
         return Err(format!("it is longer than {LONGEST} characters"));
     }
-    let found = Environment::new().compile_expression(expression).map(|_| ());
-    found.map_err(|error| error.detail().unwrap_or("an expression").to_owned())
+    let language = language();
+    let found = language.compile_expression(expression).map(|_| ());
+    found.map_err(|error| error.detail().unwrap_or("an expression").to_owned())?;
+    names(expression).into_iter().find_map(|name| unknown(&language, name)).map_or(Ok(()), Err)
+}
+
+/// A name that the language must know, by where it stands.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Name<'a> {
+    Filter(&'a str),
+    Test(&'a str),
+    Function(&'a str),
+}
+
+/// Tried out on its own: an expression over an empty payload may never come to the branch that holds it.
+fn unknown(language: &Environment<'_>, name: Name<'_>) -> Option<String> {
+    let (what, name, probe, kind) = match name {
+        Name::Filter(name) => ("filter", name, format!("''|{name}"), ErrorKind::UnknownFilter),
+        Name::Test(name) => ("test", name, format!("'' is {name}"), ErrorKind::UnknownTest),
+        Name::Function("field") => return None,
+        Name::Function(name) => ("function", name, format!("{name}()"), ErrorKind::UnknownFunction),
+    };
+    let tried = language.compile_expression(&probe).and_then(|probe| probe.eval(()));
+    tried.is_err_and(|error| error.kind() == kind).then(|| format!("there is no {what} `{name}`"))
+}
+
+/// Words that may stand before a bracket and call nothing.
+const WORDS: [&str; 7] = ["and", "else", "if", "in", "is", "not", "or"];
+
+/// The names of an expression that can be read, outside its texts.
+fn names(expression: &str) -> Vec<Name<'_>> {
+    let (mut found, mut rest, mut before) = (Vec::new(), expression, "");
+    while let Some(first) = rest.chars().next() {
+        let length = token(rest, first);
+        let (one, behind) = rest.split_at(length);
+        rest = behind.trim_start();
+        let is_name = first.is_alphabetic() || first == '_';
+        if is_name && before == "|" {
+            found.push(Name::Filter(one));
+        } else if is_name && before == "is" && one != "not" {
+            found.push(Name::Test(one));
+        } else if is_name && before != "." && rest.starts_with('(') && !WORDS.contains(&one) {
+            found.push(Name::Function(one));
+        }
+        // `is not` reads like `is`.
+        before = if before == "is" && one == "not" { before } else { one };
+    }
+    found
+}
+
+/// The length of what an expression begins with: a text, a name or number, or a sign.
+fn token(rest: &str, first: char) -> usize {
+    if matches!(first, '\'' | '"') {
+        let mut escaped = false;
+        let end = rest.char_indices().skip(1).find(|(_, c)| {
+            let ends = !escaped && *c == first;
+            escaped = !escaped && *c == '\\';
+            ends
+        });
+        return end.map_or(rest.len(), |(at, _)| at + 1);
+    }
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    if is_word(first) { rest.find(|c| !is_word(c)).unwrap_or(rest.len()) } else { first.len_utf8() }
+}
+
+/// Which of a channel's expressions fail over these fields, and why; for whoever tries a payload out.
+pub(crate) fn failures(fields: &BTreeMap<String, String>, pairs: &Pairs<'_>) -> Vec<(String, String)> {
+    let failed = |(ours, written): (&String, &String)| {
+        let error = compute(of(written)?, pairs).err()?;
+        Some((ours.clone(), error.detail().map_or_else(|| error.kind().to_string(), str::to_owned)))
+    };
+    fields.iter().filter_map(failed).collect()
 }
 
 /// What it says over these fields; none where that is nothing. An error is an expression that failed.
@@ -134,6 +204,36 @@ mod tests {
         ] {
             assert!(said(expression).is_err(), "{expression}");
         }
+    }
+
+    #[test]
+    fn a_name_that_the_language_does_not_have_is_found_in_any_branch() {
+        for (written, expected) in [
+            ("= first|nofilter", Err("there is no filter `nofilter`")),
+            ("= first if last else last|upper|nofilter(1)", Err("there is no filter `nofilter`")),
+            ("= 'x' if nobody() else first", Err("there is no function `nobody`")),
+            ("= 'x' if first is strange else 'y'", Err("there is no test `strange`")),
+            ("= 'x' if first is not strange else 'y'", Err("there is no test `strange`")),
+            ("= first|tojson", Err("there is no filter `tojson`")),
+            ("= first|upper ~ ' |nofilter nobody() is strange ' ~ last|replace('a', 'b')", Ok(())),
+            ("= 'it\\'s |nofilter'", Ok(())),
+            ("= field('data.0.x')|default('-')|truncate(3)", Err("there is no filter `truncate`")),
+            ("= 'x' if (first is defined) and not (last is divisibleby(3)) else first.strip()", Ok(())),
+            ("= data['is'] ~ data['имя']|title", Ok(())),
+            ("= range(3)|join", Ok(())),
+        ] {
+            assert_eq!(check(written), expected.map_err(str::to_owned), "{written}");
+        }
+    }
+
+    #[test]
+    fn an_expression_that_fails_says_why() {
+        let fields = [("name", "= first.no_such()"), ("text", "= 1 + first"), ("phone", "= tel"), ("email", "mail")];
+        let fields = fields.map(|(ours, written)| (ours.to_owned(), written.to_owned())).into();
+        let pairs: Pairs<'_> = vec![("first".into(), "Anna".into())];
+        let failed = failures(&fields, &pairs);
+        assert_eq!(failed.iter().map(|(ours, _)| ours.as_str()).collect::<Vec<_>>(), ["name", "text"]);
+        assert!(failed.iter().all(|(_, why)| !why.is_empty() && !why.contains("Anna")), "{failed:?}");
     }
 
     #[test]

@@ -14,6 +14,9 @@ use std::borrow::Cow;
 /// Paths and values in the order of the request.
 pub(crate) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
+/// The flag of a touch of which an expression of the channel computed nothing.
+pub(crate) const EXPRESSION_FAILED: &str = "expression_failed";
+
 /// Keys and values of one request.
 pub(crate) const MOST_FIELDS: usize = 1000;
 /// Levels of nesting.
@@ -54,7 +57,7 @@ pub(crate) fn fill(touch: &mut Touch, pairs: Pairs<'_>, channel: &Channel) -> Se
             (None, Ok(Some(value))) => attribute(filling.touch, ours, &value),
             (_, Ok(None)) => {}
             (_, Err(_)) => {
-                filling.touch.flags.insert("expression_failed".to_owned());
+                filling.touch.flags.insert(EXPRESSION_FAILED.to_owned());
             }
         }
     }

@@ -8,6 +8,8 @@ from knocks import running
 
 RECORDED = ROOT / "tests" / "fixtures" / "sources"
 SECRET = "long and random 1"
+# Telegram takes letters, digits, _ and - only.
+SECRETS = {"telegram": SECRET.replace(" ", "-")}
 # The key that belongs to the secret, as samples for Telnyx are signed with it.
 OTHERWISE = {"telnyx": {"public_key": ["pl2vlqdKqDGIDROkMugHZrDxGURrAYkHjNk+vWWDMYA="]}}
 LISTS = {"tags", "human_apps", "topics", "numbers", "public_key", "sources", "inbound_contexts"}
@@ -24,7 +26,7 @@ def channel(source):
     if said.get("address"):
         lines.append(f"address = {json.dumps(said['address'])}")
     if said.get("secret"):
-        lines.append(f'secret = "{SECRET}"')
+        lines.append(f'secret = "{SECRETS.get(source, SECRET)}"')
     for name, values in {**said.get("settings", {}), **OTHERWISE.get(source, {})}.items():
         lines.append(f"{name} = {json.dumps(values if name in LISTS else values[0], ensure_ascii=False)}")
     return "\n".join(lines)

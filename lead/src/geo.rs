@@ -57,8 +57,8 @@ fn by_postcode(country: &str, postcode: &str) -> Option<String> {
     found.map(|(_, _, region)| (*region).to_owned())
 }
 
-/// First three digits of postcodes, from and to, of the same regions as below. Source: the index of Russian Post
-/// (postal objects by subject of the federation).
+/// First three digits of postcodes, from and to, of the same regions as below, as they are commonly given; not checked
+/// against the index of Russian Post. Districts that Moscow took over in 2012 may still have the postcodes of its region.
 const POSTCODES: [(u16, u16, &str); 22] = [
     (101, 129, "RU-MOW"),
     (140, 144, "RU-MOS"),
